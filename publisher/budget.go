@@ -1,0 +1,133 @@
+package publisher
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wxtoken/wxtoken/internal/bus"
+)
+
+// What reports and operators may cost an account, whatever they do. Scheduled mints are never held back.
+const (
+	askedMintsInARow  = 10
+	askedMintInterval = 5 * time.Minute // one more after this
+	forcedPerDay      = 20
+	forcedInterval    = 30 * time.Second
+)
+
+// beijing is where WeChat's quota days begin.
+var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
+
+// errBudgetSpent tells that a request would cost more than its account may spend.
+type errBudgetSpent struct {
+	what    string
+	retryAt time.Time
+}
+
+func (e *errBudgetSpent) Error() string {
+	return fmt.Sprintf("%s: budget spent until %s", e.what, e.retryAt.UTC().Format(time.RFC3339))
+}
+
+// budget is what an account has spent, as all publishers share it.
+type budget struct {
+	// AskedFullAt is when the budget of mints that were asked for is whole again; each mint moves it by an interval.
+	AskedFullAt time.Time `json:"asked_full_at"`
+	ForcedAt    time.Time `json:"forced_at"`
+	ForcedDay   string    `json:"forced_day"` // Beijing's
+	Forced      int       `json:"forced"`     // on that day
+}
+
+// spendAsked takes one mint that a report or an operator asked for.
+func (b *budget) spendAsked(now time.Time) error {
+	from := b.AskedFullAt
+	if from.Before(now) {
+		from = now
+	}
+	full := from.Add(askedMintInterval)
+	if most := now.Add(askedMintsInARow * askedMintInterval); full.After(most) {
+		return &errBudgetSpent{"mints by request", now.Add(full.Sub(most))}
+	}
+	b.AskedFullAt = full
+	return nil
+}
+
+// spendForced takes one forced refresh.
+func (b *budget) spendForced(now time.Time) error {
+	today := now.In(beijing).Format(time.DateOnly)
+	if b.ForcedDay != today {
+		b.ForcedDay, b.Forced = today, 0
+	}
+	if b.Forced >= forcedPerDay {
+		return &errBudgetSpent{"forced refreshes", nextMidnight(now)}
+	}
+	if next := b.ForcedAt.Add(forcedInterval); now.Before(next) {
+		return &errBudgetSpent{"forced refreshes", next}
+	}
+	b.ForcedAt = now
+	b.Forced++
+	return nil
+}
+
+// spentBudget remembers that a budget is spent, so that asks that keep coming cost nothing but their answers.
+type spentBudget struct {
+	err   *errBudgetSpent // nil = none was, so far
+	until time.Time       // not looked at again before this
+}
+
+// budgetPause is the longest time for which a spent budget is not looked at again.
+const budgetPause = 30 * time.Second
+
+func (s *spentBudget) holdingBack() error {
+	if s.err == nil || !time.Now().Before(s.until) {
+		return nil
+	}
+	return s.err
+}
+
+// note tells whether it is news.
+func (s *spentBudget) note(err *errBudgetSpent) bool {
+	isNews := s.err == nil || *s.err != *err
+	s.err, s.until = err, time.Now().Add(budgetPause)
+	if err.retryAt.Before(s.until) {
+		s.until = err.retryAt
+	}
+	return isNews
+}
+
+func nextMidnight(now time.Time) time.Time {
+	y, m, d := now.In(beijing).Date()
+	return time.Date(y, m, d+1, 0, 0, 0, 0, beijing)
+}
+
+func budgetKey(appid string) string { return "budget." + appid }
+
+// spend changes an account's budget in the store before the mint that it pays for, so that a crash can't undo it. It
+// returns *errBudgetSpent if there is nothing left.
+func spend(ctx context.Context, kv *bus.KV, appid string, take func(*budget, time.Time) error) error {
+	for {
+		entry, err := kv.Latest(ctx, budgetKey(appid))
+		if err != nil {
+			return fmt.Errorf("read budget: %w", err)
+		}
+		var b budget
+		if entry.Exists {
+			if err := json.Unmarshal(entry.Value, &b); err != nil {
+				b = budget{} // foreign bytes: a new budget is better than none for ever
+			}
+		}
+		if err := take(&b, time.Now().UTC()); err != nil {
+			return err
+		}
+		value, err := json.Marshal(b)
+		if err != nil {
+			return fmt.Errorf("write budget: %w", err)
+		}
+		_, err = kv.Put(ctx, budgetKey(appid), value, entry.Revision, 0)
+		if !errors.Is(err, bus.ErrConflict) {
+			return err
+		}
+	}
+}
