@@ -1,0 +1,29 @@
+package subscriber
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/wxtoken/wxtoken/internal/wire"
+)
+
+// errNoEntry marks a message that holds no stored value: a marker of a delete, or something that JetStream didn't send.
+var errNoEntry = errors.New("no stored value")
+
+// readEntry reads a republished message or the reply to a direct get. The error is errNoEntry or an ErrBadValue.
+func readEntry(msg *nats.Msg, names wire.Names, appid string) (entry, error) {
+	origin, ok := names.OriginOf(msg.Header)
+	if !ok || origin.Marker || origin.Key != wire.Key(appid, wire.KindAccessToken) || len(msg.Data) == 0 {
+		return entry{}, errNoEntry
+	}
+	v, err := wire.DecodeValue(msg.Data)
+	if err == nil && (v.AppID != appid || v.Kind != wire.KindAccessToken) {
+		err = errors.New("it is of another account or kind") // unquoted: it could be anything, a token too
+	}
+	if err != nil {
+		return entry{}, fmt.Errorf("%w: revision %d: %w", ErrBadValue, origin.Revision, err)
+	}
+	return entry{Value: v, revision: origin.Revision}, nil
+}

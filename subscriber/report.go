@@ -1,0 +1,174 @@
+package subscriber
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/wxtoken/wxtoken/internal/wire"
+)
+
+// run asks until there is an answer that counts, or ctx ends because nobody waits any more.
+func (f *flight) run(ctx context.Context, s *Source) {
+	var retries backoff
+	for {
+		attempt := s.refreshes.next()
+		reply, err := s.report(ctx, f.refused)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			s.health.set(ailingRefresh, nil)
+			f.answered(ctx, s, attempt, reply.Outcome)
+			return
+		case !worthRetrying(err):
+			f.refuse(ctx, s, attempt, err)
+			return
+		}
+		s.refreshes.note(f, err)
+		if !pause(ctx, retries.next(firstAttemptRetry, lastAttemptRetry)) {
+			return
+		}
+	}
+}
+
+// answered ends the flight when the refused token stands. When it was replaced, the newer one ends the wait, and is
+// asked for until it is here.
+func (f *flight) answered(ctx context.Context, s *Source, attempt uint64, outcome wire.Outcome) {
+	if outcome == wire.StillValid || outcome == wire.TooSoon {
+		s.refreshes.land(f, attempt, nil)
+		return
+	}
+	s.refreshes.note(f, fmt.Errorf("%w: the token was replaced, but the new one is not to be seen yet", ErrUnavailable))
+	var retries backoff
+	for ctx.Err() == nil {
+		s.checkNow(ctx)
+		pause(ctx, retries.next(firstRetry, lastAttemptRetry))
+	}
+}
+
+// refuse ends the flight with err. Where nobody answers, the bucket may yet hold a newer token.
+func (f *flight) refuse(ctx context.Context, s *Source, attempt uint64, err error) {
+	if errors.Is(err, ErrNoPublisher) {
+		limited, cancel := context.WithTimeout(ctx, time.Second)
+		s.checkNow(limited)
+		cancel()
+	}
+	if denied := onlyRights(err); denied != nil {
+		s.health.set(ailingRefresh, denied)
+	}
+	s.refreshes.land(f, attempt, err)
+}
+
+// checkNow makes the watch get the key, and waits for that.
+func (s *Source) checkNow(ctx context.Context) {
+	done := make(chan struct{})
+	select {
+	case s.kicks <- done:
+	case <-s.ended:
+		return
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-done:
+	case <-s.ended:
+	case <-ctx.Done():
+	}
+}
+
+// worthRetrying tells whether asking again may soon bring another answer.
+func worthRetrying(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrNotConnected)
+}
+
+// report tells the publishers once that WeChat refused a token.
+func (s *Source) report(ctx context.Context, refused Token) (wire.Reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	data, err := json.Marshal(wire.Request{AppID: s.appid, ID: refused.ID, Client: s.opts.client})
+	if err != nil {
+		return wire.Reply{}, err
+	}
+	msg, err := s.link.request(ctx, s.opts.names.AccountRefreshSubject(s.appid), data)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return wire.Reply{}, ErrNoPublisher
+	}
+	if err != nil {
+		return wire.Reply{}, err
+	}
+	return s.readReply(msg)
+}
+
+// readReply reads what a publisher answered.
+func (s *Source) readReply(msg *nats.Msg) (wire.Reply, error) {
+	if code := msg.Header.Get("Nats-Service-Error-Code"); code != "" {
+		return wire.Reply{}, s.faultErr(code, msg.Header.Get("Nats-Service-Error"), msg.Data)
+	}
+	var reply wire.Reply
+	if json.Unmarshal(msg.Data, &reply) != nil {
+		return wire.Reply{}, errors.New("a publisher's reply is not JSON")
+	}
+	switch reply.Outcome {
+	case wire.AlreadyReplaced, wire.Replaced, wire.StillValid, wire.TooSoon:
+		return reply, nil
+	}
+	return wire.Reply{}, fmt.Errorf("a publisher's reply has the unknown outcome %.32q", reply.Outcome)
+}
+
+// faultErr is the error that a publisher's error reply stands for.
+func (s *Source) faultErr(code, description string, body []byte) error {
+	var fault wire.Fault
+	_ = json.Unmarshal(body, &fault) // a body of another kind tells nothing more than the code does
+	switch code {
+	case codeText(wire.CodeUnknownAccount):
+		return ErrUnknownAccount
+	case codeText(wire.CodeBudgetSpent):
+		spent := &BudgetSpentError{}
+		if fault.RetryAt != nil {
+			spent.RetryAt = s.clock.Load().local(*fault.RetryAt).Round(0)
+		}
+		return spent
+	case codeText(wire.CodeRefused):
+		return &RefusedError{ErrCode: fault.ErrCode, ErrMsg: fault.ErrMsg}
+	case codeText(wire.CodeUnavailable), codeText(wire.CodeTimeout):
+		return fmt.Errorf("%w: a publisher answered %s %.200q", ErrUnavailable, code, description)
+	}
+	return fmt.Errorf("a publisher answered %.16s %.200q", code, description)
+}
+
+func codeText(code int) string { return fmt.Sprint(code) }
+
+// ask asks the publishers for a successor when it is time to, in a goroutine of its own.
+func (w *watch) ask(ctx context.Context, now time.Time) {
+	if !w.mayAsk() || !due(w.askAt, now) {
+		return
+	}
+	snap := w.now.Load()
+	if !w.link.IsConnected() {
+		w.askAgain(now, snap)
+		return
+	}
+	w.asking = true
+	w.running.Go(func() {
+		limited, cancel := context.WithTimeout(ctx, attemptTimeout+firstAttemptRetry)
+		defer cancel()
+		_, err := w.refresh(limited, snap.token)
+		w.post(ctx, func(context.Context) { w.asked(snap, err) })
+	})
+}
+
+// asked takes the result of asking for a successor of snap's token.
+func (w *watch) asked(snap *snapshot, err error) {
+	w.asking = false
+	now := w.now.Load()
+	if now.token.Generation != snap.token.Generation {
+		return // what came instead has a plan of its own
+	}
+	w.health.set(ailingRefresh, err)
+	w.askAgain(time.Now(), now)
+}

@@ -1,0 +1,89 @@
+package subscriber
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// checkEvery is how often, at most, a source asks for what it may have missed.
+	checkEvery = 6 * time.Minute
+	// checkEveryBlind is the same for a source that gets no updates.
+	checkEveryBlind = 30 * time.Second
+	// nearEnd is how long before a token's end its source begins to ask by itself. Publishers have a successor minutes
+	// before that.
+	nearEnd = time.Minute
+
+	// reconnectSpread is the time over which the sources of a server that came back get their keys.
+	reconnectSpread = 100 * time.Millisecond
+
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = 2 * time.Second
+	firstAsk   = time.Second // after the end of a token; before it, life decides
+	lastAsk    = 30 * time.Second
+	// forceEvery guards the caller's connection against being cut over and over.
+	forceEvery = time.Minute
+)
+
+// backoff is a wait that doubles each time. The zero value begins with the first wait.
+type backoff time.Duration
+
+func (b *backoff) next(first, last time.Duration) time.Duration {
+	*b = min(max(backoff(first), *b*2), backoff(last))
+	return jitter(time.Duration(*b))
+}
+
+// jitter is between half of d and d, so that many sources don't act at once.
+func jitter(d time.Duration) time.Duration {
+	return d/2 + rand.N(max(1, d/2+1))
+}
+
+// near is how long before its end a token that lives for life should have had a successor.
+func near(life time.Duration) time.Duration {
+	return min(nearEnd, life/10)
+}
+
+// schedule is when a watch has something to do by itself.
+type schedule struct {
+	checkAt time.Time // get the key
+	askAt   time.Time // get it, and if that brings nothing newer ask publishers to refresh
+
+	retries backoff // of gets
+	asks    backoff // of requests to publishers
+}
+
+// plan begins anew for a token that lives for life until end.
+func (s *schedule) plan(end time.Time, life time.Duration) {
+	s.asks = 0
+	s.askAt = end.Add(-jitter(near(life)))
+}
+
+// askSoon makes publishers be asked again soon, after the end of a token or of an outage.
+func (s *schedule) askSoon(now time.Time) {
+	s.asks = 0
+	s.askAt = now.Add(jitter(firstAsk / 4))
+}
+
+// askAgain says when to ask next, because the last time helped nothing.
+func (s *schedule) askAgain(now time.Time, snap *snapshot) {
+	first := firstAsk
+	if snap.err == nil {
+		first = max(near(snap.life)/4, firstRetry)
+	}
+	s.askAt = now.Add(s.asks.next(first, lastAsk))
+}
+
+// checkAgain says when to check next after a check that brought what it should.
+func (s *schedule) checkAgain(now time.Time, blind bool) {
+	s.retries = 0
+	every := checkEvery
+	if blind {
+		every = checkEveryBlind
+	}
+	s.checkAt = now.Add(jitter(every))
+}
+
+// checkRetry says when to check next after a check that failed.
+func (s *schedule) checkRetry(now time.Time) {
+	s.checkAt = now.Add(s.retries.next(firstRetry, lastRetry))
+}
