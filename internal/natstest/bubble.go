@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats-server/v2/server/ats"
@@ -20,6 +21,7 @@ func Bubble(t *testing.T, test func(t *testing.T, s *Server)) {
 	defer emptyTimerPools() // a test in real time may be next
 	storeDir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
+		t.Cleanup(letPollersSee) // the last, as the first that is registered
 		s := &Server{t: t, storeDir: storeDir, options: server.Options{DontListen: true}}
 		s.start()
 		defer s.stop()
@@ -36,6 +38,13 @@ var keepAccessTimeTicking = sync.OnceFunc(ats.Register)
 func emptyTimerPools() {
 	runtime.GC()
 	runtime.GC()
+}
+
+// letPollersSee gives nats.go's goroutines that look every 100 ms whether their connection was closed (a drained
+// subscription's, say) the fake time to see it: in a bubble that has ended they would sleep for ever.
+func letPollersSee() {
+	time.Sleep(time.Second)
+	synctest.Wait()
 }
 
 // pipe lets nats.go reach whichever server is running now, so that connections survive a restart.

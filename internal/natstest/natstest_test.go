@@ -1,7 +1,9 @@
 package natstest
 
 import (
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -96,5 +98,21 @@ func TestLinkIsCutAndHeldUp(t *testing.T) {
 		if err := flush(); err != nil {
 			t.Errorf("healed: %v", err)
 		}
+	})
+}
+
+// A test of the subscriber package ended while nats.go slept between two looks at a draining subscription, and the bubble
+// called that a deadlock.
+func TestABubbleEndsWhileSubscriptionsDrain(t *testing.T) {
+	Bubble(t, func(t *testing.T, s *Server) {
+		nc := s.Connect()
+		sub, err := nc.SubscribeSync("work")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(nc.Publish("work", nil), nc.Flush(), sub.Drain()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
 	})
 }
