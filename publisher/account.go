@@ -60,12 +60,11 @@ type account struct {
 
 func newAccount(s *shared, a Account) *account {
 	made := &account{
-		shared:   s,
-		appid:    a.AppID,
-		nonce:    nuid.Next(),
-		changed:  make(chan struct{}),
-		firstRun: time.Now().Add(s.cfg.InitialDelay),
-		luck:     rand.Float64(),
+		shared:  s,
+		appid:   a.AppID,
+		nonce:   nuid.Next(),
+		changed: make(chan struct{}),
+		luck:    rand.Float64(),
 	}
 	made.given.Store(&a)
 	return made
@@ -87,7 +86,7 @@ func (a *account) note(s stored) {
 		a.lost = true
 	case s.ID == a.seen.ID && s.Generation >= a.seen.Generation:
 		a.settleOn(s, a.kept || newer)
-	case a.kept && a.seen.live(time.Now()):
+	case a.kept && a.seen.live(a.clock.now()):
 	case newer:
 		a.settleOn(s, true)
 	default:
@@ -116,7 +115,7 @@ func (a *account) forgetFailures() {
 // wake makes the schedule look earlier, if it should.
 func (a *account) wake() {
 	a.mu.Lock()
-	earlier := a.wakeAt(time.Now()).Before(a.armed.Add(-leastPause))
+	earlier := a.wakeAt(a.clock.now()).Before(a.armed.Add(-leastPause))
 	a.mu.Unlock()
 	if earlier {
 		a.schedule.rearm(a)
@@ -174,7 +173,7 @@ func (a *account) isKept(v wire.Value) bool {
 
 // failed takes note of a mint that failed, and of when to try the next.
 func (a *account) failed(err error) (failures int, retryAt time.Time) {
-	now := time.Now()
+	now := a.clock.now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.failures++
@@ -183,7 +182,7 @@ func (a *account) failed(err error) (failures int, retryAt time.Time) {
 	if a.seen.exists {
 		left = a.seen.ExpiresAt.Sub(now)
 	}
-	a.retryAt = now.Add(waitAfter(err, a.failures, left))
+	a.retryAt = now.Add(waitAfter(err, a.failures, left, now))
 	if a.mended && classOf(err) == wechat.Permanent {
 		a.retryAt = now // it says nothing about what replaced the secret meanwhile
 	}
@@ -194,7 +193,7 @@ func (a *account) failed(err error) (failures int, retryAt time.Time) {
 func (a *account) holdingBack() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.lastErr != nil && time.Now().Before(a.retryAt) {
+	if a.lastErr != nil && a.clock.now().Before(a.retryAt) {
 		return a.lastErr
 	}
 	return nil

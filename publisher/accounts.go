@@ -177,6 +177,7 @@ func (p *Publisher) admit(ctx context.Context) error {
 		return err
 	}
 	for _, a := range accounts {
+		a.delay(p.cfg.InitialDelay)
 		if err := p.schedule.add(a); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package publisher
 
 import (
 	"errors"
-	"time"
 
 	"github.com/wxtoken/wxtoken/internal/wire"
 )
@@ -101,7 +100,7 @@ func every(*ask) bool { return true }
 
 // settle answers what needs no work, now that the key holds current.
 func (a *account) settle(b *batch, current stored) {
-	now := time.Now()
+	now := a.clock.now()
 	if !a.due(current, now) {
 		b.answerIf(is(wire.ReasonScheduled), answer{current: current})
 	}

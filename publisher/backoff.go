@@ -21,11 +21,11 @@ const (
 )
 
 // waitAfter is the time until the next mint after failures failed ones in a row, the last with err, while the token
-// has left to live (≤ 0 is dead).
-func waitAfter(err error, failures int, left time.Duration) time.Duration {
+// has left to live (≤ 0 is dead). WeChat counts quotas by the minutes of the clock.
+func waitAfter(err error, failures int, left time.Duration, now time.Time) time.Duration {
 	switch classOf(err) {
 	case wechat.MinuteQuota:
-		return untilNextMinute() + spread(firstWait)
+		return now.Truncate(minuteQuota).Add(minuteQuota).Sub(now) + spread(firstWait)
 	case wechat.DayQuota:
 		return dayQuota + spread(dayQuota/5)
 	case wechat.Permanent:
@@ -56,11 +56,6 @@ func doubling(first time.Duration, failures int, longest time.Duration) time.Dur
 		}
 	}
 	return wait
-}
-
-func untilNextMinute() time.Duration {
-	now := time.Now()
-	return now.Truncate(minuteQuota).Add(minuteQuota).Sub(now)
 }
 
 // jitter spreads d over the last fifth before it.

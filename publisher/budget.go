@@ -46,8 +46,11 @@ func (b *budget) spendAsked(now time.Time) error {
 	if from.Before(now) {
 		from = now
 	}
-	full := from.Add(askedMintInterval)
-	if most := now.Add(askedMintsInARow * askedMintInterval); full.After(most) {
+	full, most := from.Add(askedMintInterval), now.Add(askedMintsInARow*askedMintInterval)
+	if full.After(most.Add(2 * askedMintInterval)) {
+		full = most // written by a clock that was ahead, maybe by years
+	}
+	if full.After(most) {
 		return &errBudgetSpent{"mints by request", now.Add(full.Sub(most))}
 	}
 	b.AskedFullAt = full
@@ -63,7 +66,8 @@ func (b *budget) spendForced(now time.Time) error {
 	if b.Forced >= forcedPerDay {
 		return &errBudgetSpent{"forced refreshes", nextMidnight(now)}
 	}
-	if next := b.ForcedAt.Add(forcedInterval); now.Before(next) {
+	ahead := b.ForcedAt.After(now.Add(forcedInterval)) // the clock that wrote it
+	if next := b.ForcedAt.Add(forcedInterval); now.Before(next) && !ahead {
 		return &errBudgetSpent{"forced refreshes", next}
 	}
 	b.ForcedAt = now
@@ -80,17 +84,17 @@ type spentBudget struct {
 // budgetPause is the longest time for which a spent budget is not looked at again.
 const budgetPause = 30 * time.Second
 
-func (s *spentBudget) holdingBack() error {
-	if s.err == nil || !time.Now().Before(s.until) {
+func (s *spentBudget) holdingBack(now time.Time) error {
+	if s.err == nil || !now.Before(s.until) {
 		return nil
 	}
 	return s.err
 }
 
 // note tells whether it is news.
-func (s *spentBudget) note(err *errBudgetSpent) bool {
+func (s *spentBudget) note(err *errBudgetSpent, now time.Time) bool {
 	isNews := s.err == nil || *s.err != *err
-	s.err, s.until = err, time.Now().Add(budgetPause)
+	s.err, s.until = err, now.Add(budgetPause)
 	if err.retryAt.Before(s.until) {
 		s.until = err.retryAt
 	}
@@ -106,7 +110,7 @@ func budgetKey(appid string) string { return "budget." + appid }
 
 // spend changes an account's budget in the store before the mint that it pays for, so that a crash can't undo it. It
 // returns *errBudgetSpent if there is nothing left.
-func spend(ctx context.Context, kv *bus.KV, appid string, take func(*budget, time.Time) error) error {
+func spend(ctx context.Context, kv *bus.KV, appid string, take func(*budget) error) error {
 	for {
 		entry, err := kv.Latest(ctx, budgetKey(appid))
 		if err != nil {
@@ -118,7 +122,7 @@ func spend(ctx context.Context, kv *bus.KV, appid string, take func(*budget, tim
 				b = budget{} // foreign bytes: a new budget is better than none for ever
 			}
 		}
-		if err := take(&b, time.Now().UTC()); err != nil {
+		if err := take(&b); err != nil {
 			return err
 		}
 		value, err := json.Marshal(b)

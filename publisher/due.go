@@ -53,7 +53,7 @@ func (a *account) mustStore(current stored) bool {
 // missing returns what the key should hold instead of current: a token that we minted and couldn't store, or one that
 // the store lost, or the current one itself, if others than us stored it under a generation that no reader takes.
 func (a *account) missing(current stored) (v wire.Value, isMissing bool) {
-	now := time.Now()
+	now := a.clock.now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch known := a.seen; {
@@ -78,6 +78,13 @@ func (a *account) wakeAt(now time.Time) time.Time {
 		return later(a.retryAt, now)
 	}
 	return later(a.retryAt, a.pollAt, a.dueAt(a.seen.Value).Add(a.rotationJitter()))
+}
+
+// delay lets the schedule begin after d, where there is no token yet.
+func (a *account) delay(d time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.firstRun = a.clock.now().Add(d)
 }
 
 // rotationJitter keeps publishers, and accounts that were minted together, from coming all at once; for stable_token it

@@ -47,7 +47,7 @@ func (r *refresh) prolongs(v wire.Value) bool {
 // sameAgain goes on after stable_token gave the token that is stored already. That is all the schedule wanted to know;
 // for a token that is verified dead, and for an operator, a new one is forced.
 func (r *refresh) sameAgain(ctx context.Context, reason wire.Reason) error {
-	r.askAgainLater(r.current.Value, time.Now())
+	r.askAgainLater(r.current.Value, r.clock.now())
 	r.batch.answerIf(is(wire.ReasonScheduled), answer{current: r.current})
 	if r.batch.empty() {
 		return nil
@@ -101,14 +101,15 @@ func (r *refresh) pay(ctx context.Context, reason wire.Reason) error {
 }
 
 func (r *refresh) spend(ctx context.Context, take func(*budget, time.Time) error) error {
-	if err := r.spent.holdingBack(); err != nil {
+	now := r.clock.now().UTC()
+	if err := r.spent.holdingBack(now); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	err := spend(ctx, r.ops, r.appid, take)
+	err := spend(ctx, r.ops, r.appid, func(b *budget) error { return take(b, now) })
 	var spent *errBudgetSpent
-	if errors.As(err, &spent) && r.spent.note(spent) {
+	if errors.As(err, &spent) && r.spent.note(spent, now) {
 		r.tellBudgetSpent(spent)
 	}
 	return err
@@ -175,7 +176,7 @@ func ambiguous(err error) bool {
 
 func (r *refresh) value(m wechat.Minted, reason wire.Reason, fence uint64) wire.Value {
 	known, _ := r.snapshot()
-	minted := m.SentAt.UTC().Truncate(time.Millisecond)
+	minted := r.clock.now().Add(-time.Since(m.SentAt)).UTC().Truncate(time.Millisecond)
 	return wire.Value{
 		AppID:      r.appid,
 		Kind:       wire.KindAccessToken,

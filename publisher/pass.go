@@ -87,7 +87,7 @@ func (a *account) troubled(err error) {
 	a.mu.Lock()
 	a.troubles++
 	first := a.troubles == 1
-	a.retryAt = later(a.retryAt, time.Now().Add(jitter(doubling(storeWait, a.troubles, longestStoreWait))))
+	a.retryAt = later(a.retryAt, a.clock.now().Add(jitter(doubling(storeWait, a.troubles, longestStoreWait))))
 	a.mu.Unlock()
 	if first {
 		a.log.Warn("refresh is held up, trying again", "appid", a.appid, "err", err)
@@ -153,7 +153,7 @@ func (r *refresh) reason() wire.Reason {
 		return wire.ReasonMissing
 	case !r.current.exists:
 		return wire.ReasonStartup
-	case r.due(r.current, time.Now()):
+	case r.due(r.current, r.clock.now()):
 		return wire.ReasonScheduled
 	case r.batch.has(wire.ReasonManual):
 		return wire.ReasonManual

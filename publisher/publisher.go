@@ -24,6 +24,7 @@ const (
 type shared struct {
 	cfg      Config
 	log      *slog.Logger
+	clock    *clock
 	tokens   *bus.KV
 	ops      *bus.KV
 	leases   *leases
@@ -65,6 +66,7 @@ func New(cfg Config) (*Publisher, error) {
 		shared: &shared{
 			cfg:      cfg,
 			log:      cfg.Logger,
+			clock:    &clock{local: time.Now},
 			tokens:   bus.OpenKV(cfg.Conn, js, cfg.Names.Bucket),
 			ops:      ops,
 			leases:   newLeases(ops, cfg.Publisher, cfg.LeaseTTL),

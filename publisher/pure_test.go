@@ -36,7 +36,7 @@ func TestWaitAfterAFailedMint(t *testing.T) {
 			{"human, later", class(wechat.Permanent), 9, 0, 10 * time.Minute, 10 * time.Minute},
 		} {
 			for range 100 {
-				if got := waitAfter(c.err, c.failures, c.left); got < c.least || got > c.most {
+				if got := waitAfter(c.err, c.failures, c.left, time.Now()); got < c.least || got > c.most {
 					t.Errorf("%s: %v, want %v to %v", c.name, got, c.least, c.most)
 				}
 			}
@@ -69,6 +69,13 @@ func TestBudgetOfMintsByRequest(t *testing.T) {
 	}
 	if err := b.spendAsked(spent.retryAt); err != nil {
 		t.Error(err)
+	}
+	b.AskedFullAt = now.AddDate(1, 0, 0)
+	if err := b.spendAsked(now); err != nil {
+		t.Errorf("after one was spent by a clock that was ahead: %v", err)
+	}
+	if err := b.spendAsked(now); err == nil {
+		t.Error("a clock that was ahead left more than one")
 	}
 	later := now.Add(24 * time.Hour)
 	for i := range askedMintsInARow {
@@ -111,6 +118,10 @@ func TestBudgetOfForcedRefreshes(t *testing.T) {
 	if err := b.spendForced(at("2026-11-23 00:00:00")); err != nil || b.Forced != 1 {
 		t.Errorf("the next day: %v, %+v", err, b)
 	}
+	b.ForcedAt = at("2027-11-23 00:00:00")
+	if err := b.spendForced(at("2026-11-23 00:01:00")); err != nil || !b.ForcedAt.Equal(at("2026-11-23 00:01:00")) {
+		t.Errorf("after a clock that was ahead: %v, %+v", err, b)
+	}
 	if got := nextMidnight(at("2026-12-31 23:30:00")); !got.Equal(at("2027-01-01 00:00:00")) {
 		t.Errorf("midnight after New Year's Eve: %v", got)
 	}
@@ -119,25 +130,25 @@ func TestBudgetOfForcedRefreshes(t *testing.T) {
 func TestASpentBudgetIsToldOnceAndLookedAtAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s spentBudget
-		if s.holdingBack() != nil {
+		if s.holdingBack(time.Now()) != nil {
 			t.Error("spent from the beginning")
 		}
 		err := errBudgetSpent{"forced refreshes", time.Now().Add(time.Hour)}
-		if first, second := s.note(&err), s.note(new(err)); !first || second {
+		if first, second := s.note(&err, time.Now()), s.note(new(err), time.Now()); !first || second {
 			t.Errorf("news %v, again news %v", first, second)
 		}
-		if s.holdingBack() == nil {
+		if s.holdingBack(time.Now()) == nil {
 			t.Error("not held back")
 		}
 		time.Sleep(budgetPause)
-		if s.holdingBack() != nil {
+		if s.holdingBack(time.Now()) != nil {
 			t.Error("held back for too long")
 		}
-		if !s.note(&errBudgetSpent{"mints by request", time.Now().Add(time.Second)}) {
+		if !s.note(&errBudgetSpent{"mints by request", time.Now().Add(time.Second)}, time.Now()) {
 			t.Error("another budget is no news")
 		}
 		time.Sleep(time.Second)
-		if s.holdingBack() != nil {
+		if s.holdingBack(time.Now()) != nil {
 			t.Error("held back beyond its end")
 		}
 	})
@@ -147,7 +158,7 @@ func TestASpentBudgetIsToldOnceAndLookedAtAgain(t *testing.T) {
 func known(endpoint wechat.Endpoint, life, left time.Duration) *account {
 	now := time.Now()
 	cfg := Config{RefreshAhead: 5 * time.Minute, MinRefreshInterval: 30 * time.Second}
-	a := newAccount(&shared{cfg: cfg}, Account{AppID: "wx1", Endpoint: endpoint})
+	a := newAccount(&shared{cfg: cfg, clock: &clock{local: time.Now}}, Account{AppID: "wx1", Endpoint: endpoint})
 	a.seen = stored{exists: true, revision: 7, Value: wire.Value{
 		Token: secret.New("84_known"), ID: wire.TokenID("84_known"), ExpiresIn: life, MintedAt: now.Add(left - life), ExpiresAt: now.Add(left),
 		Generation: 1000, Fence: 10,
@@ -213,7 +224,7 @@ func TestWhenTheScheduleWakes(t *testing.T) {
 			}
 		}
 		a := known(wechat.StableToken, 2*time.Hour, -time.Hour)
-		if next := (clock{a}).Next(now.Add(time.Hour)); !next.After(now.Add(time.Hour)) {
+		if next := (timetable{a}).Next(now.Add(time.Hour)); !next.After(now.Add(time.Hour)) {
 			t.Errorf("gocron is given %v, not after the last run", next)
 		}
 	})

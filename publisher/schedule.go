@@ -100,7 +100,7 @@ func (s *schedule) shutdown() error {
 func (s *schedule) definition() gocron.JobDefinition { return gocron.CronJob("", false) }
 
 func (s *schedule) options(a *account) []gocron.JobOption {
-	return []gocron.JobOption{gocron.WithName(a.appid), gocron.WithCronImplementation(clock{a})}
+	return []gocron.JobOption{gocron.WithName(a.appid), gocron.WithCronImplementation(timetable{a})}
 }
 
 // task is one run: an ask of the schedule, and waiting until it is answered.
@@ -118,20 +118,21 @@ func (s *schedule) task(a *account) gocron.Task {
 	})
 }
 
-// clock tells gocron when to run an account's job.
-type clock struct{ a *account }
+// timetable tells gocron when to run an account's job.
+type timetable struct{ a *account }
 
 // IsValid is part of gocron.Cron.
-func (clock) IsValid(string, *time.Location, time.Time) error { return nil }
+func (timetable) IsValid(string, *time.Location, time.Time) error { return nil }
 
 // Next is part of gocron.Cron. It is always after now and after last: gocron would ask for ever otherwise. gocron asks
 // twice for a time in the same second as last, the second time with its first answer as last.
-func (c clock) Next(last time.Time) time.Time {
-	now := time.Now()
-	c.a.mu.Lock()
-	defer c.a.mu.Unlock()
-	c.a.armed = later(c.a.wakeAt(now), now.Add(leastPause), last.Add(time.Microsecond))
-	return c.a.armed
+func (t timetable) Next(last time.Time) time.Time {
+	here, now := time.Now(), t.a.clock.now()
+	t.a.mu.Lock()
+	defer t.a.mu.Unlock()
+	next := later(here.Add(t.a.wakeAt(now).Sub(now)), here.Add(leastPause), last.Add(time.Microsecond))
+	t.a.armed = now.Add(next.Sub(here))
+	return next
 }
 
 // leastPause keeps a run that changed nothing from being followed by the next at once, and is how much earlier than it
@@ -139,7 +140,7 @@ func (c clock) Next(last time.Time) time.Time {
 const leastPause = 20 * time.Millisecond
 
 func (a *account) isDue() bool {
-	now := time.Now()
+	now := a.clock.now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return !now.Before(a.wakeAt(now))

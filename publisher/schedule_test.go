@@ -20,7 +20,8 @@ func TestARemovedJobStaysRemoved(t *testing.T) {
 		}
 		accounts := make([]*account, 200)
 		for i := range accounts {
-			accounts[i] = newAccount(&shared{log: log, cfg: Config{InitialDelay: time.Hour}}, Account{AppID: "wx1", Endpoint: wechat.PlainToken})
+			accounts[i] = newAccount(&shared{log: log, clock: &clock{local: time.Now}}, Account{AppID: "wx1", Endpoint: wechat.PlainToken})
+			accounts[i].delay(time.Hour)
 		}
 		var all sync.WaitGroup
 		for _, a := range accounts {

@@ -63,6 +63,8 @@ func (r *seedRun) spawn(slot int) {
 	cfg.Conn = p.nc
 	pub, err := publisher.New(cfg)
 	r.must(err)
+	off := time.Duration(r.random.IntN(3)-1) * time.Duration(r.random.Int64N(int64(20*time.Minute)))
+	pub.SetClockOff(off)
 	var ctx context.Context
 	ctx, p.quit = context.WithCancel(context.Background())
 	go func() { p.done <- pub.Run(ctx) }()
@@ -71,7 +73,7 @@ func (r *seedRun) spawn(slot int) {
 	r.all = append(r.all, p)
 	r.mu.Unlock()
 	r.t.Cleanup(func() { p.stop() })
-	r.did("%s starts", p.name)
+	r.did("%s starts, its clock ahead by %v", p.name, off)
 }
 
 // stop is a graceful end.

@@ -54,7 +54,7 @@ func (r *refresh) heldBack() error {
 	if err := r.holdingBack(); err != nil {
 		return &mintError{err}
 	}
-	return r.spent.holdingBack()
+	return r.spent.holdingBack(r.clock.now())
 }
 
 // verifyReports asks WeChat about the reported token, and answers the reports if it is alive. Otherwise it returns

@@ -148,14 +148,34 @@ func (p *Publisher) ensureBuckets(ctx context.Context) (changed bool, err error)
 	if err != nil {
 		return false, err
 	}
+	asked := p.clock.local()
 	stream, err := p.js.Stream(ctx, p.cfg.Names.Stream())
 	if err != nil {
 		return false, fmt.Errorf("look up bucket %s: %w", p.cfg.Names.Bucket, err)
 	}
+	p.setClock(stream.CachedInfo().TimeStamp, asked, p.clock.local())
 	keys := stream.CachedInfo().State.NumSubjects
 	changed = !created.Equal(p.created) || keys < p.keys
 	p.created, p.keys = created, keys
 	return changed, nil
+}
+
+// notablyOff is how far the clock must have been off to be told, and for what was planned by it to be planned again.
+const notablyOff = time.Second
+
+// setClock takes the server's time from an answer.
+func (p *Publisher) setClock(server, asked, answered time.Time) {
+	if server.IsZero() {
+		return // not known to that server
+	}
+	off := p.clock.learn(server, asked, answered)
+	if off.Abs() < notablyOff {
+		return
+	}
+	p.log.Warn("the NATS server's clock is another than ours, and is what counts", "ahead_by", off.Round(time.Millisecond))
+	for _, a := range p.all() {
+		p.schedule.rearm(a)
+	}
 }
 
 // prepare waits until NATS is there and the buckets exist. Only buckets that don't do are an error.

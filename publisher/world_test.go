@@ -142,6 +142,19 @@ func (w *world) start(cfg publisher.Config) (stop func()) {
 // startOver is start with options for the publisher's connection.
 func (w *world) startOver(cfg publisher.Config, options ...nats.Option) (stop func()) {
 	w.t.Helper()
+	return w.run(w.make(cfg, options...))
+}
+
+// startWithClock is start on a machine whose clock is ahead by off.
+func (w *world) startWithClock(cfg publisher.Config, off time.Duration) (stop func()) {
+	w.t.Helper()
+	p, nc := w.make(cfg, w.nats.Reach()...)
+	p.SetClockOff(off)
+	return w.run(p, nc)
+}
+
+func (w *world) make(cfg publisher.Config, options ...nats.Option) (*publisher.Publisher, *nats.Conn) {
+	w.t.Helper()
 	nc, err := bus.Connect(w.login, "publisher", cfg.Logger, options...)
 	if err != nil {
 		w.t.Fatal(err)
@@ -151,6 +164,11 @@ func (w *world) startOver(cfg publisher.Config, options ...nats.Option) (stop fu
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return p, nc
+}
+
+// run runs p, and closes its connection after that.
+func (w *world) run(p *publisher.Publisher, nc *nats.Conn) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
