@@ -46,8 +46,14 @@ func start(t *testing.T, command string, env ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, cmd: exec.Command(self, command), out: &output{}, done: make(chan struct{})}
-	p.cmd.Env = append([]string{"WXTOKEN_TEST_PROCESS=1", "HOME=" + t.TempDir(), "WX_LOG_LEVEL=debug"}, env...)
+	return startProgram(t, self, command, append([]string{"WXTOKEN_TEST_PROCESS=1"}, env...)...)
+}
+
+// startProgram is start for a program that was built elsewhere.
+func startProgram(t *testing.T, path, command string, env ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(path, command), out: &output{}, done: make(chan struct{})}
+	p.cmd.Env = append([]string{"HOME=" + t.TempDir(), "WX_LOG_LEVEL=debug"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
