@@ -41,7 +41,7 @@ type account struct {
 	changed chan struct{} // closed and replaced when seen is superseded
 	lost    bool          // the key was seen without the token that it should hold
 	kept    bool          // seen was minted here and couldn't be stored yet
-	doubted bool          // a mint got no answer: it may have replaced seen
+	doubted uint64        // the fence of a mint that got no answer: it may have replaced what is seen; 0 = there is none
 
 	firstRun time.Time // not before this for a first token
 	pollAt   time.Time // stable_token gave the same token: not before this
@@ -99,7 +99,11 @@ func (a *account) settleOn(s stored, isNew bool) {
 	a.seen = s
 	a.lost, a.kept = false, false
 	if isNew {
+		doubted := a.doubted
 		a.forgetFailures()
+		if s.Fence < doubted {
+			a.doubted = doubted // a late writer's, and older than the mint that got no answer
+		}
 		close(a.changed)
 		a.changed = make(chan struct{})
 	}
@@ -107,7 +111,7 @@ func (a *account) settleOn(s stored, isNew bool) {
 
 // forgetFailures is for when there is a new token. It needs a.mu.
 func (a *account) forgetFailures() {
-	a.doubted = false
+	a.doubted = 0
 	a.failures, a.lastErr = 0, nil
 	a.pollAt, a.retryAt = time.Time{}, time.Time{}
 }
@@ -141,10 +145,10 @@ func (a *account) keep(v wire.Value) {
 
 // doubt takes note that the token known may have been replaced by one that never arrived. The schedule then goes on
 // asking for one, whatever the known one has left.
-func (a *account) doubt() {
+func (a *account) doubt(fence uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.doubted = true
+	a.doubted = fence
 }
 
 // snapshot is the newest token known and a channel that is closed when a newer one is seen on the key.

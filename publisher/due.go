@@ -42,7 +42,7 @@ func (a *account) due(current stored, now time.Time) bool {
 func (a *account) isDoubted() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.doubted
+	return a.doubted > 0
 }
 
 func (a *account) mustStore(current stored) bool {
@@ -74,7 +74,7 @@ func (a *account) wakeAt(now time.Time) time.Time {
 	switch {
 	case !a.seen.exists:
 		return later(a.retryAt, a.firstRun)
-	case a.kept || a.lost || a.doubted:
+	case a.kept || a.lost || a.doubted > 0:
 		return later(a.retryAt, now)
 	}
 	return later(a.retryAt, a.pollAt, a.dueAt(a.seen.Value).Add(a.rotationJitter()))

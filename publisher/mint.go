@@ -119,12 +119,12 @@ func (r *refresh) spend(ctx context.Context, take func(*budget, time.Time) error
 // the stored token. The second call goes to another host if there is one. It is not forced where the first may have
 // come through: it then returns what that one minted.
 func (r *refresh) mint(ctx context.Context, reason wire.Reason, force bool) (wire.Value, error) {
-	fence, minted, err := r.call(ctx, force)
+	fence, minted, err := r.call(ctx, reason, force)
 	if worthRepeating(ctx, err) {
 		if r.failuresInARow() == 0 {
 			r.log.Info("mint got no answer, asking again", "appid", r.appid, "reason", reason, "err", err)
 		}
-		fence, minted, err = r.call(ctx, force && !ambiguous(err))
+		fence, minted, err = r.call(ctx, reason, force && !ambiguous(err))
 	}
 	var failed *mintError
 	switch {
@@ -141,7 +141,7 @@ func (r *refresh) mint(ctx context.Context, reason wire.Reason, force bool) (wir
 }
 
 // call is one call to WeChat, whose error is a *mintError. It begins only if the lease outlives it.
-func (r *refresh) call(ctx context.Context, force bool) (fence uint64, m wechat.Minted, err error) {
+func (r *refresh) call(ctx context.Context, reason wire.Reason, force bool) (fence uint64, m wechat.Minted, err error) {
 	if err := r.toWeChat.enter(ctx); err != nil {
 		return 0, m, err
 	}
@@ -155,11 +155,14 @@ func (r *refresh) call(ctx context.Context, force bool) (fence uint64, m wechat.
 	fence = r.lease.revision
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.HTTPTimeout)
 	defer cancel()
-	if m, err = r.minterForMint().Mint(ctx, force); err != nil {
+	endpoint, began := r.endpoint(), time.Now()
+	m, err = r.minterForMint().Mint(ctx, force)
+	r.metrics.minted(endpoint, reason, m.Token.Reveal() != r.current.Token.Reveal(), err, time.Since(began))
+	if err != nil {
 		err = &mintError{err}
 	}
 	if ambiguous(err) {
-		r.doubt()
+		r.doubt(fence)
 	}
 	return fence, m, err
 }

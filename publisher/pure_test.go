@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -212,7 +213,7 @@ func TestWhenTheScheduleWakes(t *testing.T) {
 			{"lost", func(a *account) { a.lost = true }, 0},
 			{"lost, failed", func(a *account) { a.lost, a.retryAt = true, in(time.Second) }, time.Second},
 			{"kept", func(a *account) { a.kept = true }, 0},
-			{"doubted", func(a *account) { a.doubted, a.retryAt = true, in(3*time.Second) }, 3 * time.Second},
+			{"doubted", func(a *account) { a.doubted, a.retryAt = 1, in(3*time.Second) }, 3 * time.Second},
 			{"polling", func(a *account) { a.pollAt = in(56 * time.Minute) }, 56 * time.Minute},
 		} {
 			a := known(wechat.StableToken, 2*time.Hour, time.Hour)
@@ -332,6 +333,21 @@ func TestBatchAnswersEachAskOnce(t *testing.T) {
 	for name, got := range answers {
 		if len(got) != 1 || (name == "operator") != (got[0].outcome == wire.TooSoon) {
 			t.Errorf("%s was answered %v", name, got)
+		}
+	}
+}
+
+// A mint that got no answer may have ended every token before it, also one that a late writer stores only now.
+func TestDoubtOutlivesALateWritersToken(t *testing.T) {
+	for fence, doubtful := range map[uint64]bool{6: true, 8: false} {
+		a := known(wechat.PlainToken, 2*time.Hour, time.Hour)
+		a.schedule = newSchedule(slog.New(slog.DiscardHandler))
+		a.doubt(7)
+		late := a.seen
+		late.ID, late.Generation, late.Fence = "fedcba9876543210", late.Generation+1, fence
+		a.observe(late)
+		if a.seen.ID != late.ID || a.isDoubted() != doubtful {
+			t.Errorf("fence %d: holds %s, doubted %v", fence, a.seen.ID, a.isDoubted())
 		}
 	}
 }
