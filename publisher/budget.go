@@ -75,6 +75,43 @@ func (b *budget) spendForced(now time.Time) error {
 	return nil
 }
 
+// left is how much may be spent at once.
+func (b budget) left(now time.Time) (forced, asked int) {
+	forced, asked = forcedPerDay, askedMintsInARow
+	if b.ForcedDay == now.In(beijing).Format(time.DateOnly) {
+		forced = max(0, forcedPerDay-b.Forced)
+	}
+	if debt := b.AskedFullAt.Sub(now); debt > 0 {
+		asked = max(0, askedMintsInARow-int((debt+askedMintInterval-1)/askedMintInterval))
+	}
+	return forced, asked
+}
+
+// budgets are those of all accounts that spent anything, as they were when they were last looked at. Nil is none.
+type budgets struct{ byKey map[string][]byte }
+
+func (bs *budgets) of(appid string) (b budget) {
+	if bs == nil || bs.byKey[budgetKey(appid)] == nil {
+		return b
+	}
+	if json.Unmarshal(bs.byKey[budgetKey(appid)], &b) != nil {
+		return budget{}
+	}
+	return b
+}
+
+// readBudgets looks at what was spent, for Status. What it can't read stays as it was.
+func (p *Publisher) readBudgets(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	found, err := p.ops.Match(ctx, budgetKey("*"))
+	if err != nil {
+		p.log.Debug("budgets can't be shown", "err", err)
+		return
+	}
+	p.budgets.Store(&budgets{found})
+}
+
 // spentBudget remembers that a budget is spent, so that asks that keep coming cost nothing but their answers.
 type spentBudget struct {
 	err   *errBudgetSpent // nil = none was, so far
@@ -106,6 +143,9 @@ func nextMidnight(now time.Time) time.Time {
 	return time.Date(y, m, d+1, 0, 0, 0, 0, beijing)
 }
 
+// budgetLife is how long what was spent may matter: forced refreshes count by the day.
+const budgetLife = 25 * time.Hour
+
 func budgetKey(appid string) string { return "budget." + appid }
 
 // spend changes an account's budget in the store before the mint that it pays for, so that a crash can't undo it. It
@@ -129,7 +169,7 @@ func spend(ctx context.Context, kv *bus.KV, appid string, take func(*budget) err
 		if err != nil {
 			return fmt.Errorf("write budget: %w", err)
 		}
-		_, err = kv.Put(ctx, budgetKey(appid), value, entry.Revision, 0)
+		_, err = kv.Put(ctx, budgetKey(appid), value, entry.Revision, budgetLife)
 		if !errors.Is(err, bus.ErrConflict) {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/wxtoken/wxtoken/internal/secret"
 	"github.com/wxtoken/wxtoken/internal/wechat"
 	"github.com/wxtoken/wxtoken/internal/wire"
@@ -30,9 +31,10 @@ type Config struct {
 	HTTPTimeout time.Duration // of one call to WeChat, as the Minters have it
 	LeaseTTL    time.Duration // whole seconds, ≥ 2 s, ≥ HTTPTimeout + 1 s
 
-	Publisher string       // our name in values and events, e.g. host-a/4711
-	Version   string       // semantic version, shown by `nats micro info`
-	Logger    *slog.Logger // nil = discard
+	Publisher string                // our name in values and events, e.g. host-a/4711
+	Version   string                // semantic version, shown by `nats micro info`
+	Logger    *slog.Logger          // nil = discard
+	Metrics   prometheus.Registerer // where the publisher's metrics are registered; nil = nowhere
 }
 
 // Account is one account to publish tokens for. The publisher doesn't see its secret: the Minter has it.

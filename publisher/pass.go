@@ -53,6 +53,8 @@ func (a *account) attempt(ctx context.Context, b *batch) error {
 
 // awaitHolder waits for what the holder of the lease makes of the key, or for a moment to try for the lease again.
 func (a *account) awaitHolder(ctx context.Context) error {
+	began := time.Now()
+	defer func() { a.metrics.leaseWait.Observe(time.Since(began).Seconds()) }()
 	_, changed := a.snapshot()
 	retry := time.NewTimer(jitter(leaseRetry))
 	defer retry.Stop()

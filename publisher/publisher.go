@@ -25,6 +25,7 @@ type shared struct {
 	cfg      Config
 	log      *slog.Logger
 	clock    *clock
+	metrics  *metrics
 	tokens   *bus.KV
 	ops      *bus.KV
 	leases   *leases
@@ -38,9 +39,11 @@ type shared struct {
 type Publisher struct {
 	*shared
 	js      jetstream.JetStream
-	created time.Time   // of the bucket of tokens
-	keys    uint64      // in it
-	failing bool        // the buckets couldn't be checked the last time
+	created time.Time // of the bucket of tokens
+	keys    uint64    // in it
+	probe   *probe
+	failing atomic.Pointer[error] // why the buckets couldn't be checked the last time; nil = they could
+	budgets atomic.Pointer[budgets]
 	stale   atomic.Bool // a key may have changed unread
 
 	setting  sync.Mutex // held while accounts are set
@@ -61,13 +64,16 @@ func New(cfg Config) (*Publisher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
-	ops := bus.OpenKV(cfg.Conn, js, cfg.Names.OpsBucket())
+	metrics := newMetrics()
+	tokens, ops := bus.OpenKV(cfg.Conn, js, cfg.Names.Bucket), bus.OpenKV(cfg.Conn, js, cfg.Names.OpsBucket())
+	tokens.Observe, ops.Observe = metrics.stored, metrics.stored
 	p := &Publisher{
 		shared: &shared{
 			cfg:      cfg,
 			log:      cfg.Logger,
 			clock:    &clock{local: time.Now},
-			tokens:   bus.OpenKV(cfg.Conn, js, cfg.Names.Bucket),
+			metrics:  metrics,
+			tokens:   tokens,
 			ops:      ops,
 			leases:   newLeases(ops, cfg.Publisher, cfg.LeaseTTL),
 			work:     newWork(),
@@ -76,7 +82,12 @@ func New(cfg Config) (*Publisher, error) {
 			schedule: newSchedule(cfg.Logger),
 		},
 		js:    js,
+		probe: newProbe(ops, cfg.Publisher),
 		added: newNewcomers(),
+	}
+	p.failing.Store(&errUnchecked)
+	if err := p.register(cfg.Metrics); err != nil {
+		return nil, fmt.Errorf("publisher: %w", err)
 	}
 	p.added.put(p.replaceAccounts(cfg.Accounts).added)
 	return p, nil

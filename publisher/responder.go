@@ -63,12 +63,12 @@ func (r *responder) stats(*micro.Endpoint) any {
 func (r *responder) handle(msg micro.Request) {
 	request, err := wire.DecodeRequest(msg.Data())
 	if err != nil {
-		r.reject(msg.Reply(), "", &requestError{wire.CodeMalformed, err.Error()})
+		r.reject(msg.Reply(), reasonNone, "", &requestError{wire.CodeMalformed, err.Error()})
 		return
 	}
 	appid, err := r.appid(msg.Subject(), request)
 	if err != nil {
-		r.reject(msg.Reply(), appid, err)
+		r.reject(msg.Reply(), reasonNone, appid, err)
 		return
 	}
 	a := r.account(appid)
@@ -105,10 +105,10 @@ func (r *responder) ask(reply string, a *account, request wire.Request) *ask {
 	}
 	k.answer = func(ans answer) {
 		if ans.err != nil {
-			r.reject(reply, a.appid, ans.err)
+			r.reject(reply, k.reason, a.appid, ans.err)
 			return
 		}
-		r.reply(reply, a.appid, ans)
+		r.reply(reply, k.reason, a.appid, ans)
 	}
 	return k
 }
@@ -126,15 +126,16 @@ func (r *responder) handleUnknown(reply, appid string) {
 	}
 	switch {
 	case err != nil:
-		r.reject(reply, appid, err)
+		r.reject(reply, reasonNone, appid, err)
 	case held:
-		r.reject(reply, appid, notHeld(appid))
+		r.reject(reply, reasonNone, appid, notHeld(appid))
 	default:
-		r.reject(reply, appid, &requestError{wire.CodeUnknownAccount, "no publisher holds account " + appid})
+		r.reject(reply, reasonNone, appid, &requestError{wire.CodeUnknownAccount, "no publisher holds account " + appid})
 	}
 }
 
-func (r *responder) reply(to, appid string, ans answer) {
+func (r *responder) reply(to string, reason wire.Reason, appid string, ans answer) {
+	r.metrics.requests.WithLabelValues(string(reason), string(ans.outcome)).Inc()
 	if to == "" {
 		return // a plain publish: its sender looks at the key
 	}
@@ -147,16 +148,17 @@ func (r *responder) reply(to, appid string, ans answer) {
 		Outcome:    ans.outcome,
 	})
 	if err != nil {
-		r.reject(to, appid, err)
+		r.reject(to, reason, appid, err)
 		return
 	}
 	r.send(&nats.Msg{Subject: to, Data: data})
 }
 
 // reject answers with micro's error headers.
-func (r *responder) reject(to, appid string, err error) {
-	r.errors.Add(1)
+func (r *responder) reject(to string, reason wire.Reason, appid string, err error) {
 	code, text, fault := describe(err)
+	r.errors.Add(1)
+	r.metrics.requests.WithLabelValues(string(reason), fmt.Sprintf("error_%d", code)).Inc()
 	r.log.Debug("refresh request is refused", "appid", appid, "code", code, "err", text)
 	if to == "" {
 		r.warnOfBadPublish(err)
@@ -188,6 +190,9 @@ func (r *responder) send(msg *nats.Msg) {
 		r.log.Debug("reply is lost", "err", err) // the asker asks again
 	}
 }
+
+// reasonNone is that of requests that came to no ask: malformed ones, and those for accounts that we don't hold.
+const reasonNone wire.Reason = "none"
 
 // requestError is an error that has its code already.
 type requestError struct {

@@ -16,6 +16,7 @@ import (
 type schedule struct {
 	log  *slog.Logger
 	stop chan struct{} // closed when jobs should stop waiting for their pass
+	runs gate
 
 	// mu is held while gocron changes a job: its Update of one that is removed meanwhile would bring it back.
 	mu   sync.Mutex
@@ -24,8 +25,12 @@ type schedule struct {
 }
 
 func newSchedule(log *slog.Logger) *schedule {
-	return &schedule{log: log, stop: make(chan struct{}), jobs: make(map[*account]uuid.UUID)}
+	return &schedule{log: log, stop: make(chan struct{}), runs: make(gate, runsAtOnce), jobs: make(map[*account]uuid.UUID)}
 }
+
+// runsAtOnce bounds the passes that the schedule begins, or the first mints of many thousand accounts would ask NATS for
+// more than it answers in time. Requests of services don't wait for them.
+const runsAtOnce = 256
 
 // start makes gocron run what is added from now on.
 func (s *schedule) start() error {
@@ -106,6 +111,12 @@ func (s *schedule) options(a *account) []gocron.JobOption {
 // task is one run: an ask of the schedule, and waiting until it is answered.
 func (s *schedule) task(a *account) gocron.Task {
 	return gocron.NewTask(func() {
+		select {
+		case s.runs <- struct{}{}:
+			defer s.runs.leave()
+		case <-s.stop:
+			return
+		}
 		if !a.isDue() {
 			return // replaced since the job was armed, here or elsewhere
 		}

@@ -92,6 +92,7 @@ func (r *refresh) tellLeaseLost(err error) {
 
 // event publishes; that it may be lost is the nature of core NATS.
 func (a *account) event(e wire.Event) {
+	a.metrics.events.WithLabelValues(e.What).Inc()
 	e.AppID, e.At, e.Publisher = a.appid, a.clock.now().UTC(), a.cfg.Publisher
 	data, err := json.Marshal(e)
 	if err == nil {

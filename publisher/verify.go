@@ -132,7 +132,10 @@ func (r *refresh) checkOnce(ctx context.Context) error {
 	defer r.toWeChat.leave()
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.HTTPTimeout)
 	defer cancel()
-	return r.minter().Check(ctx, r.current.Token)
+	began := time.Now()
+	err := r.minter().Check(ctx, r.current.Token)
+	r.metrics.called("check", err, time.Since(began))
+	return err
 }
 
 func (p *checkPace) slower() {

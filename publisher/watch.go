@@ -119,24 +119,48 @@ func (p *Publisher) recheck(ctx context.Context) time.Duration {
 		err = p.load(ctx, p.all())
 	}
 	if err == nil {
+		err = p.probe.write(ctx)
+	}
+	if err == nil {
+		p.readBudgets(ctx)
+	}
+	if err == nil {
 		err = p.admit(ctx)
 	}
-	failed := err != nil && ctx.Err() == nil
-	switch {
-	case failed && !p.failing:
-		p.log.Warn("buckets can't be checked, trying again", "err", err)
-	case !failed && p.failing:
-		p.log.Info("buckets can be checked again")
-		for _, a := range p.all() {
-			a.hurry()
-		}
-	}
-	p.failing = failed
-	if failed {
+	if err != nil && ctx.Err() == nil {
 		p.stale.Store(true)
+		p.fail(err)
 		return jitter(guardRetry)
 	}
+	p.recover()
 	return guardEvery
+}
+
+// errUnchecked is what is known of the buckets at first.
+var errUnchecked = errors.New("not checked yet")
+
+// fail takes note of why the buckets can't be used, and says so once.
+func (p *Publisher) fail(err error) {
+	if before := p.failing.Swap(&err); before == nil || *before == errUnchecked {
+		p.log.Warn("buckets can't be checked, trying again", "err", err)
+	}
+}
+
+func (p *Publisher) recover() {
+	if before := p.failing.Swap(nil); before == nil || *before == errUnchecked {
+		return
+	}
+	p.log.Info("buckets can be checked again")
+	for _, a := range p.all() {
+		a.hurry()
+	}
+}
+
+func (p *Publisher) storeErr() error {
+	if failing := p.failing.Load(); failing != nil {
+		return *failing
+	}
+	return nil
 }
 
 // ensureBuckets tells whether keys may be gone: the bucket of tokens is another than the last time, made here or by

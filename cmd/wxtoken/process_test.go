@@ -53,7 +53,7 @@ func start(t *testing.T, command string, env ...string) *process {
 func startProgram(t *testing.T, path, command string, env ...string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(path, command), out: &output{}, done: make(chan struct{})}
-	p.cmd.Env = append([]string{"HOME=" + t.TempDir(), "WX_LOG_LEVEL=debug"}, env...)
+	p.cmd.Env = append([]string{"WX_HTTP_ADDR=", "HOME=" + t.TempDir(), "WX_LOG_LEVEL=debug"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wxtoken/wxtoken/internal/bus"
 	"github.com/wxtoken/wxtoken/internal/config"
@@ -37,10 +38,16 @@ func runPublisher(ctx context.Context, _, logTo io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p, err := accounts.newPublisher(cfg, nc, log)
+	metrics := newRegistry()
+	p, err := accounts.newPublisher(cfg, nc, metrics, log)
 	if err != nil {
 		return err
 	}
+	stopWeb, err := startWeb(cfg.HTTP, p, metrics, log)
+	if err != nil {
+		return err
+	}
+	defer stopWeb()
 	watching, stopWatching := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() { accounts.watch(watching, cfg, again, log, p) })
@@ -97,10 +104,10 @@ func newPublisher(cfg config.Publisher, nc *nats.Conn, log *slog.Logger) (*publi
 	if err != nil {
 		return nil, err
 	}
-	return accounts.newPublisher(cfg, nc, log)
+	return accounts.newPublisher(cfg, nc, nil, log)
 }
 
-func (as *accounts) newPublisher(cfg config.Publisher, nc *nats.Conn, log *slog.Logger) (*publisher.Publisher, error) {
+func (as *accounts) newPublisher(cfg config.Publisher, nc *nats.Conn, metrics prometheus.Registerer, log *slog.Logger) (*publisher.Publisher, error) {
 	return publisher.New(publisher.Config{
 		Conn:               nc,
 		Accounts:           as.of(cfg.Accounts),
@@ -116,6 +123,7 @@ func (as *accounts) newPublisher(cfg config.Publisher, nc *nats.Conn, log *slog.
 		Publisher:          publisherName(),
 		Version:            version,
 		Logger:             log,
+		Metrics:            metrics,
 	})
 }
 

@@ -17,6 +17,10 @@ type KV struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	bucket string
+
+	// Observe, if set before use, is told of each read and write: what it was (read, write, delete), what came of it and
+	// how long it took.
+	Observe func(op string, err error, took time.Duration)
 }
 
 // An Entry is the newest message of a key.
@@ -40,7 +44,8 @@ func OpenKV(nc *nats.Conn, js jetstream.JetStream, bucket string) *KV {
 }
 
 // Latest reads the key from the leader. A key that isn't there is no error. ctx needs a deadline.
-func (kv *KV) Latest(ctx context.Context, key string) (Entry, error) {
+func (kv *KV) Latest(ctx context.Context, key string) (entry Entry, err error) {
+	defer kv.observe("read", time.Now(), &err)
 	ask, _ := json.Marshal(map[string]string{"last_by_subj": kv.subject(key)}) // strings always marshal
 	msg, err := kv.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET.KV_"+kv.bucket, ask)
 	if err != nil {
@@ -82,7 +87,8 @@ func (kv *KV) Delete(ctx context.Context, key string, expected uint64) (uint64, 
 	return kv.publish(ctx, "delete", key, &nats.Msg{Header: nats.Header{"KV-Operation": {"DEL"}}}, expected, 0)
 }
 
-func (kv *KV) publish(ctx context.Context, op, key string, msg *nats.Msg, expected uint64, ttl time.Duration) (uint64, error) {
+func (kv *KV) publish(ctx context.Context, op, key string, msg *nats.Msg, expected uint64, ttl time.Duration) (revision uint64, err error) {
+	defer kv.observe(op, time.Now(), &err)
 	msg.Subject = kv.subject(key)
 	// The caller retries with what it knows: a publish that nats.go retried by itself could come late.
 	options := []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(expected), jetstream.WithRetryAttempts(0)}
@@ -94,6 +100,12 @@ func (kv *KV) publish(ctx context.Context, op, key string, msg *nats.Msg, expect
 		return 0, kv.fault(op, key, err)
 	}
 	return ack.Sequence, nil
+}
+
+func (kv *KV) observe(op string, began time.Time, err *error) {
+	if kv.Observe != nil {
+		kv.Observe(op, *err, time.Since(began))
+	}
 }
 
 func (kv *KV) subject(key string) string { return "$KV." + kv.bucket + "." + key }
@@ -129,5 +141,9 @@ func isMarker(header []byte) bool {
 	if err != nil {
 		return false
 	}
+	return isDeletion(h)
+}
+
+func isDeletion(h nats.Header) bool {
 	return h.Get("KV-Operation") != "" || h.Get("Nats-Marker-Reason") != ""
 }

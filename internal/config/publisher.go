@@ -26,7 +26,14 @@ type Publisher struct {
 	Replicas int
 	NATS     bus.Login          // URL is empty if the embedded server is to run
 	Embedded bus.EmbeddedConfig // for then
+	HTTP     HTTP
 	Log      Log
+}
+
+// HTTP says where to serve health and metrics.
+type HTTP struct {
+	Addr   string // empty = nowhere
+	Chosen bool   // it isn't the default
 }
 
 // ReadPublisher reads the environment. Its error is an *Error.
@@ -42,6 +49,7 @@ func ReadPublisher() (Publisher, error) {
 		Names:        v.names(&m),
 		Replicas:     m.integer("WX_REPLICAS", v.Replicas, 1, 5),
 		NATS:         v.login(),
+		HTTP:         v.http(&m),
 		Log:          v.log(&m),
 	}
 	v.RefreshVars.read(&m, &cfg)
@@ -124,6 +132,16 @@ func (v EmbeddedVars) dataDir(m *mistakes) string {
 		state = filepath.Join(home, ".local", "state")
 	}
 	return filepath.Join(state, "wxtoken")
+}
+
+// http reads the one variable for which empty means something.
+func (v HTTPVars) http(m *mistakes) HTTP {
+	addr, isSet := os.LookupEnv("WX_HTTP_ADDR")
+	if isSet && addr == "" {
+		return HTTP{}
+	}
+	m.address("WX_HTTP_ADDR", v.HTTPAddr)
+	return HTTP{Addr: v.HTTPAddr, Chosen: isSet}
 }
 
 // PublisherUsage writes the table of ReadPublisher's variables.

@@ -63,12 +63,18 @@ type SimulatorVars struct {
 	SimAccounts  string `envconfig:"WX_SIM_ACCOUNTS" default:"wx0123456789abcdef:secret" desc:"appid:secret, separated by commas"`
 }
 
+// HTTPVars say where a publisher tells how it is.
+type HTTPVars struct {
+	HTTPAddr string `envconfig:"WX_HTTP_ADDR" default:"127.0.0.1:9402" desc:"where /healthz, /readyz and /metrics are served; set but empty = nowhere"`
+}
+
 type publisherVars struct {
 	AccountVars
 	RefreshVars
 	BusVars
 	NATSVars
 	EmbeddedVars
+	HTTPVars
 	LogVars
 }
 

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// get is what a publisher answers at addr.
+func get(t *testing.T, addr, path string, header http.Header) (status int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = header
+	if host := header.Get("Host"); host != "" {
+		req.Host = host
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(data)
+}
+
+func TestAPublisherTellsHowItIs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2*time.Hour)
+	addr := freeAddr(t)
+	p := w.startPublisher("WX_HTTP_ADDR=" + addr)
+	await(t, "a publisher that is ready", func() bool {
+		status, _ := get(t, addr, "/readyz", nil)
+		return status == http.StatusOK
+	})
+	if status, _ := get(t, addr, "/healthz", nil); status != http.StatusOK {
+		t.Errorf("healthz: %d", status)
+	}
+	if status, _ := get(t, addr, "/readyz", http.Header{"Host": {"evil.example"}}); status != http.StatusMisdirectedRequest {
+		t.Errorf("a web page under another name: %d", status)
+	}
+	_, metrics := get(t, addr, "/metrics", nil)
+	for _, line := range []string{
+		`wxtoken_mints_total{endpoint="stable_token",reason="startup",result="minted"} 1`, `wxtoken_accounts{state="live"} 1`,
+		`wxtoken_build_info{`, `process_resident_memory_bytes`, `wxtoken_token_expires_in_seconds{appid="` + testAppID + `"} 7`,
+	} {
+		if !strings.Contains(metrics, line) {
+			t.Errorf("metrics lack %s", line)
+		}
+	}
+	nc := w.connect()
+	tok, err := w.open(nc).Token()
+	if err != nil || strings.Contains(metrics, tok.AccessToken()) || strings.Contains(metrics, testSecret) {
+		t.Errorf("metrics show a token or the secret, or there is none: %v", err)
+	}
+	w.checkForSecrets(nc)
+	if code := p.stop(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestAPublisherThatIsNotReadySaysWhy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2*time.Hour)
+	addr := freeAddr(t)
+	w.startPublisher("WX_HTTP_ADDR="+addr, "WX_SECRET=ffffffffffffffffffffffffffffffff").awaitLine("mint failed")
+	status, body := get(t, addr, "/readyz", nil)
+	var answer readiness
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		t.Fatal(err)
+	}
+	if status != http.StatusServiceUnavailable || answer.Ready || answer.Store != "ok" || len(answer.Troubled) != 1 ||
+		answer.Troubled[0].ErrCode != 40125 || answer.Troubled[0].RetryAt == "" || !strings.Contains(answer.Troubled[0].Problem, "AppSecret") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, _ := get(t, addr, "/healthz", nil); status != http.StatusOK {
+		t.Errorf("healthz: %d", status)
+	}
+}
+
+func TestATakenAddressIsToldWithItsVariable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2*time.Hour)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	p := w.startPublisher("WX_HTTP_ADDR=" + taken.Addr().String())
+	p.awaitLine("set WX_HTTP_ADDR to another address")
+	if code := p.wait(); code != exitFailure {
+		t.Errorf("exit code %d", code)
+	}
+}
