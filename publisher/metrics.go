@@ -30,7 +30,7 @@ func newMetrics() *metrics {
 	histogram := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
 	}
-	return &metrics{
+	m := &metrics{
 		mints: counter("mints_total", "Calls to WeChat for a token, by endpoint, reason, and result: minted, same_token, or the class of the error.",
 			"endpoint", "reason", "result"),
 		requests: counter("refresh_requests_total", "Refresh requests answered, by reason (reported, manual, none) and outcome; errors are error_<code>.",
@@ -42,6 +42,26 @@ func newMetrics() *metrics {
 			[]float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2}, "operation", "result"),
 		leaseWait: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: "lease_wait_duration_seconds",
 			Help: "Time spent waiting while another publisher held an account's lease.", Buckets: []float64{.01, .05, .1, .5, 1, 5, 15, 30}}),
+	}
+	m.beginAtZero()
+	return m
+}
+
+// beginAtZero makes the series of which the first count matters: one that comes into being with it shows no increase.
+func (m *metrics) beginAtZero() {
+	for _, what := range wire.EventKinds() {
+		m.events.WithLabelValues(what)
+	}
+	results := []string{"minted", "same_token"}
+	for class := range wechat.Stale {
+		results = append(results, class.String())
+	}
+	for _, endpoint := range []wechat.Endpoint{wechat.StableToken, wechat.PlainToken} {
+		for _, reason := range wire.Reasons() {
+			for _, result := range results {
+				m.mints.WithLabelValues(string(endpoint), string(reason), result)
+			}
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,7 @@ func TestAPublisherTellsHowItIs(t *testing.T) {
 			t.Errorf("metrics lack %s", line)
 		}
 	}
+	checkMetrics(t, metrics)
 	nc := w.connect()
 	tok, err := w.open(nc).Token()
 	if err != nil || strings.Contains(metrics, tok.AccessToken()) || strings.Contains(metrics, testSecret) {
@@ -65,6 +67,21 @@ func TestAPublisherTellsHowItIs(t *testing.T) {
 	w.checkForSecrets(nc)
 	if code := p.stop(); code != exitOK {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// checkMetrics lets Prometheus judge names, types, units and help texts.
+func checkMetrics(t *testing.T, metrics string) {
+	t.Helper()
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Log("metrics are not linted: that needs promtool, of Debian's package prometheus")
+		return
+	}
+	lint := exec.CommandContext(t.Context(), promtool, "check", "metrics")
+	lint.Stdin = strings.NewReader(metrics)
+	if out, err := lint.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
 	}
 }
 

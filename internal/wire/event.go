@@ -13,6 +13,11 @@ const (
 	EventLeaseLost     = "lease_lost" // a lease ended before the work under it did
 )
 
+// EventKinds are all of them.
+func EventKinds() []string {
+	return []string{EventMinted, EventMintFailed, EventReport, EventStaleWriter, EventForeignMinter, EventBudgetSpent, EventLeaseLost}
+}
+
 // Event is the payload of a message on <prefix>.event.<appid>.<what>. It holds ids, never tokens.
 type Event struct {
 	AppID      string     `json:"appid"`

@@ -40,6 +40,11 @@ const (
 	ReasonMissing   Reason = "missing"   // the key was gone while the publisher ran
 )
 
+// Reasons are all of them.
+func Reasons() []Reason {
+	return []Reason{ReasonStartup, ReasonScheduled, ReasonReported, ReasonManual, ReasonMissing}
+}
+
 // TokenID is the first 16 hex digits of the token's SHA-256: safe to log, to compare and to send.
 func TokenID(token string) string {
 	sum := sha256.Sum256([]byte(token))
