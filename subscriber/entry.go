@@ -12,6 +12,9 @@ import (
 // errNoEntry marks a message that holds no stored value: a marker of a delete, or something that JetStream didn't send.
 var errNoEntry = errors.New("no stored value")
 
+// errOlder marks a stored value that is older than the token held: a replica lags behind, or the store was set back.
+var errOlder = errors.New("older than the token held")
+
 // readEntry reads a republished message or the reply to a direct get. The error is errNoEntry or an ErrBadValue.
 func readEntry(msg *nats.Msg, names wire.Names, appid string) (entry, error) {
 	origin, ok := names.OriginOf(msg.Header)
@@ -25,5 +28,6 @@ func readEntry(msg *nats.Msg, names wire.Names, appid string) (entry, error) {
 	if err != nil {
 		return entry{}, fmt.Errorf("%w: revision %d: %w", ErrBadValue, origin.Revision, err)
 	}
+	v.AppID = appid // one string for all tokens of an account
 	return entry{Value: v, revision: origin.Revision}, nil
 }

@@ -69,6 +69,30 @@ func ExampleSource_Updates() {
 	_ = copyTokens
 }
 
+func ExampleFleet() {
+	serve := func(ctx context.Context, nc *nats.Conn) error {
+		fleet, err := subscriber.OpenFleet(ctx, nc)
+		if err != nil {
+			return err
+		}
+		defer fleet.Close()
+		for appid := range fleet.Discover(ctx) { // until ctx ends
+			go func() { // as Open waits for a token
+				src, err := fleet.Open(ctx, appid)
+				if err != nil {
+					slog.Error("account is not served", "appid", appid, "err", err)
+					return
+				}
+				for tok := range src.Updates(ctx) {
+					slog.Info("newest token", "token", tok)
+				}
+			}()
+		}
+		return nil
+	}
+	_ = serve
+}
+
 func ExampleSource_Err() {
 	ready := func(src *subscriber.Source) (bool, error) {
 		err := src.Err()

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// ailment is one thing that can be wrong with a source; each is found, and found to be well again, by itself.
+// ailment is one thing that can be wrong with a source or a feed; each is found, and found to be well again, by itself.
 type ailment int
 
 const (
@@ -15,28 +15,28 @@ const (
 	ailingStore                  // getting the key
 	ailingValue                  // what is stored under the key
 	ailingRefresh                // asking publishers for a newer token
+	ailingList                   // listing the accounts
+	ailingKeeper                 // writing tokens for a warm start
 	ailments
 )
 
-// health is what is wrong now. It logs each change once.
+// health is what is wrong now.
 type health struct {
-	log *slog.Logger
-
 	mu   sync.Mutex
 	errs [ailments]error
 }
 
-// set records that a is wrong because of err, or well when err is nil.
-func (h *health) set(a ailment, err error) {
+// set records that a is wrong because of err, or well when err is nil. It logs each change once; log is asked for then.
+func (h *health) set(log func() *slog.Logger, a ailment, err error) {
 	h.mu.Lock()
 	before := h.errs[a]
 	h.errs[a] = err
 	h.mu.Unlock()
 	switch {
 	case err != nil && (before == nil || before.Error() != err.Error()):
-		h.log.Warn("token source is ailing", "err", err)
+		log().Warn("token source is ailing", "err", err)
 	case err == nil && before != nil:
-		h.log.Info("token source has recovered", "from", before)
+		log().Info("token source has recovered", "from", before)
 	}
 }
 

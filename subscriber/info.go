@@ -8,31 +8,36 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/wxtoken/wxtoken/internal/wire"
 )
 
 // infoTimeout is how long Open waits for the server's time before it does with the local clock.
 const infoTimeout = time.Second
 
 // syncClock learns the server's time from the stream's info, and what else that tells.
-func (c *check) syncClock(ctx context.Context) {
-	askCtx, cancel := context.WithTimeout(ctx, infoTimeout)
+func (p *probe) syncClock(ctx context.Context) (c clock, streamErr, err error) {
+	ctx, cancel := context.WithTimeout(ctx, infoTimeout)
 	defer cancel()
 	sent := time.Now()
-	msg, err := c.w.link.request(askCtx, "$JS.API.STREAM.INFO."+c.w.opts.names.Stream(), nil)
-	received := time.Now()
+	info, streamErr, err := p.f.streamInfo(ctx, nil)
+	if err != nil || info.Server.IsZero() {
+		return clock{}, nil, errors.Join(streamErr, err)
+	}
+	return clockFrom(info.Server, sent, time.Now()), streamErr, nil
+}
+
+// streamInfo asks for what the bucket's stream is. streamErr is what is wrong with it; err is why there is no answer.
+func (f *feed) streamInfo(ctx context.Context, request []byte) (info streamInfo, streamErr, err error) {
+	msg, err := f.inbox.request(ctx, "$JS.API.STREAM.INFO."+f.opts.names.Stream(), request)
+	if errors.Is(err, nats.ErrNoResponders) {
+		err = fmt.Errorf("%w %s: JetStream does not answer", ErrNoBucket, f.opts.names.Bucket)
+	}
 	if err != nil {
-		if errors.Is(err, nats.ErrNoResponders) {
-			err = fmt.Errorf("%w %s: JetStream does not answer", ErrNoBucket, c.w.opts.names.Bucket)
-		}
-		c.post(ctx, func(context.Context) { c.w.notSynced(err) })
-		return
+		return streamInfo{}, nil, err
 	}
-	info, err := c.readInfo(msg.Data)
-	if info.Server.IsZero() {
-		c.post(ctx, func(context.Context) { c.w.notSynced(err) })
-		return
-	}
-	c.post(ctx, func(context.Context) { c.w.syncedTo(clockFrom(info.Server, sent, received), err) })
+	info, streamErr = readInfo(msg.Data, f.opts.names)
+	return info, streamErr, nil
 }
 
 // streamInfo is what a source reads of the reply to STREAM.INFO.
@@ -46,6 +51,10 @@ type streamInfo struct {
 			HeadersOnly bool   `json:"headers_only"`
 		} `json:"republish"`
 	} `json:"config"`
+	State struct {
+		Subjects map[string]uint64 `json:"subjects"` // only if asked for
+	} `json:"state"`
+	Total int `json:"total"` // of the subjects, on all pages
 	Error struct {
 		Code        int    `json:"code"`
 		Description string `json:"description"`
@@ -53,8 +62,7 @@ type streamInfo struct {
 }
 
 // readInfo reads the reply, and tells what is wrong with the stream.
-func (c *check) readInfo(data []byte) (info streamInfo, err error) {
-	names := c.w.opts.names
+func readInfo(data []byte, names wire.Names) (info streamInfo, err error) {
 	if json.Unmarshal(data, &info) != nil {
 		return streamInfo{}, fmt.Errorf("%w: bucket %s: the stream's info is not JSON", ErrUnavailable, names.Bucket)
 	}
@@ -71,29 +79,4 @@ func (c *check) readInfo(data []byte) (info streamInfo, err error) {
 		err = fmt.Errorf("%w: bucket %s to %s", ErrNotRepublished, names.Bucket, want)
 	}
 	return info, err
-}
-
-// notSynced means that the server's time could not be learned.
-func (w *watch) notSynced(err error) {
-	w.health.set(ailingStream, err)
-	if !errors.Is(err, ErrNotConnected) && !errors.Is(err, ErrNoBucket) {
-		w.timed = true
-	}
-}
-
-// syncedTo takes the server's time, and moves the end of the held token accordingly.
-func (w *watch) syncedTo(c clock, streamErr error) {
-	w.health.set(ailingStream, streamErr)
-	w.synced, w.timed = true, true
-	w.clock.Store(&c)
-	now, snap := time.Now(), w.now.Load()
-	if snap.token.Generation == 0 {
-		return
-	}
-	end := localEnd(snap.serverEnd, snap.life, c, now)
-	if end.Sub(snap.end).Abs() < clockNoise {
-		return
-	}
-	w.replace(snap.endingAt(end, now))
-	w.plan(end, snap.life)
 }

@@ -21,6 +21,8 @@ type options struct {
 	names    wire.Names
 	log      *slog.Logger
 	client   string
+	warmDir  string // empty: nothing is kept
+	apiHosts map[hostport]bool
 	problems []error
 }
 
@@ -45,6 +47,19 @@ func WithClient(name string) Option {
 	}
 }
 
+// WithAPIHosts names more hosts that Transport gives the token to, as host or host:port: the simulator, a proxy. A host
+// without a port is meant with the scheme's own, 80 or 443. Both http and https will do, so name only hosts to which the
+// way is safe.
+func WithAPIHosts(hosts ...string) Option {
+	return func(o *options) {
+		for _, host := range hosts {
+			if err := o.addAPIHost(host); err != nil {
+				o.problems = append(o.problems, err)
+			}
+		}
+	}
+}
+
 // NATSOptions are the connection options that a source works best with: connect and reconnect for ever, four times a
 // second, and notice a dead link within half a minute. "The newest token within a second of NATS being back" holds with
 // them. Options of your own that follow them win.
@@ -60,8 +75,15 @@ func NATSOptions() []nats.Option {
 	}
 }
 
-// readOptions applies opts to the defaults and tells everything that is wrong with the result, and with appid.
+// readOptions are those of a source that is opened alone. It tells everything that is wrong with them, and with appid.
 func readOptions(appid string, opts []Option) (options, error) {
+	o, err := readFleetOptions(opts)
+	o.log = o.log.With("appid", appid)
+	return o, errors.Join(err, wire.CheckAppID(appid))
+}
+
+// readFleetOptions applies opts to the defaults and tells everything that is wrong with the result.
+func readFleetOptions(opts []Option) (options, error) {
 	o := options{names: wire.DefaultNames(), client: defaultClient()}
 	for _, opt := range opts {
 		opt(&o)
@@ -69,8 +91,7 @@ func readOptions(appid string, opts []Option) (options, error) {
 	if o.log == nil {
 		o.log = slog.New(slog.DiscardHandler)
 	}
-	o.log = o.log.With("appid", appid)
-	return o, errors.Join(append(o.problems, o.names.Check(), wire.CheckAppID(appid))...)
+	return o, errors.Join(append(o.problems, o.names.Check())...)
 }
 
 // plainClient tells whether publishers keep name: they drop what isn't plain and short.

@@ -302,3 +302,31 @@ func TestRefreshOfAnotherAccountsToken(t *testing.T) {
 		}
 	})
 }
+
+// NATS was away, and the service is back before the publishers: that nobody answers means nothing yet.
+func TestRefreshWaitsForPublishersToReconnect(t *testing.T) {
+	withSource(t, time.Hour, func(t *testing.T, w *world, nc *nats.Conn, src *Source) {
+		tok := want(t, src, 1, nil)
+		w.server.Restart(true)
+		for !nc.IsConnected() {
+			time.Sleep(time.Millisecond)
+		}
+		w.meanwhile(func() {
+			time.Sleep(time.Second)
+			r := w.respond(func(request wire.Request, req micro.Request) {
+				w.mint(time.Hour)
+				w.reply(req, wire.Replaced)
+			})
+			time.Sleep(5 * time.Second)
+			r.stop()
+		})
+		if tok, err := src.Refresh(t.Context(), tok); err != nil || tok.Generation != 2 {
+			t.Errorf("Refresh = %v, %v", tok, err)
+		}
+		time.Sleep(10 * time.Second)
+		began := time.Now()
+		if _, err := src.Refresh(t.Context(), want(t, src, 2, nil)); !errors.Is(err, ErrNoPublisher) || time.Since(began) > 10*time.Millisecond {
+			t.Errorf("Refresh when publishers are gone: %v after %v", err, time.Since(began))
+		}
+	})
+}

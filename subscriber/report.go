@@ -22,10 +22,10 @@ func (f *flight) run(ctx context.Context, s *Source) {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			s.health.set(ailingRefresh, nil)
+			s.ails(ailingRefresh, nil)
 			f.answered(ctx, s, attempt, reply.Outcome)
 			return
-		case !worthRetrying(err):
+		case !worthRetrying(err) && !(errors.Is(err, ErrNoPublisher) && s.feed.back.recent(s.feed.link)):
 			f.refuse(ctx, s, attempt, err)
 			return
 		}
@@ -59,24 +59,19 @@ func (f *flight) refuse(ctx context.Context, s *Source, attempt uint64, err erro
 		cancel()
 	}
 	if denied := onlyRights(err); denied != nil {
-		s.health.set(ailingRefresh, denied)
+		s.ails(ailingRefresh, denied)
 	}
 	s.refreshes.land(f, attempt, err)
 }
 
-// checkNow makes the watch get the key, and waits for that.
+// checkNow makes the feed get the key, and waits for that.
 func (s *Source) checkNow(ctx context.Context) {
 	done := make(chan struct{})
-	select {
-	case s.kicks <- done:
-	case <-s.ended:
-		return
-	case <-ctx.Done():
+	if !s.feed.post(ctx, func(ctx context.Context) { s.watch.kick(ctx, done) }) {
 		return
 	}
 	select {
 	case <-done:
-	case <-s.ended:
 	case <-ctx.Done():
 	}
 }
@@ -94,7 +89,7 @@ func (s *Source) report(ctx context.Context, refused Token) (wire.Reply, error) 
 	if err != nil {
 		return wire.Reply{}, err
 	}
-	msg, err := s.link.request(ctx, s.opts.names.AccountRefreshSubject(s.appid), data)
+	msg, err := s.feed.inbox.request(ctx, s.opts.names.AccountRefreshSubject(s.appid), data)
 	if errors.Is(err, nats.ErrNoResponders) {
 		return wire.Reply{}, ErrNoPublisher
 	}
@@ -130,7 +125,7 @@ func (s *Source) faultErr(code, description string, body []byte) error {
 	case codeText(wire.CodeBudgetSpent):
 		spent := &BudgetSpentError{}
 		if fault.RetryAt != nil {
-			spent.RetryAt = s.clock.Load().local(*fault.RetryAt).Round(0)
+			spent.RetryAt = s.feed.clock.Load().local(*fault.RetryAt).Round(0)
 		}
 		return spent
 	case codeText(wire.CodeRefused):
@@ -143,32 +138,40 @@ func (s *Source) faultErr(code, description string, body []byte) error {
 
 func codeText(code int) string { return fmt.Sprint(code) }
 
+// maxAsks is how many requests for successors a feed makes by itself at once.
+const maxAsks = 64
+
 // ask asks the publishers for a successor when it is time to, in a goroutine of its own.
 func (w *watch) ask(ctx context.Context, now time.Time) {
 	if !w.mayAsk() || !due(w.askAt, now) {
 		return
 	}
 	snap := w.now.Load()
-	if !w.link.IsConnected() {
+	if !w.feed.link.IsConnected() || w.feed.asking == maxAsks {
 		w.askAgain(now, snap)
 		return
 	}
 	w.asking = true
+	w.feed.asking++
 	w.running.Go(func() {
 		limited, cancel := context.WithTimeout(ctx, attemptTimeout+firstAttemptRetry)
 		defer cancel()
 		_, err := w.refresh(limited, snap.token)
-		w.post(ctx, func(context.Context) { w.asked(snap, err) })
+		w.feed.post(ctx, func(ctx context.Context) { w.asked(ctx, snap, err) })
 	})
 }
 
 // asked takes the result of asking for a successor of snap's token.
-func (w *watch) asked(snap *snapshot, err error) {
+func (w *watch) asked(ctx context.Context, snap *snapshot, err error) {
 	w.asking = false
-	now := w.now.Load()
-	if now.token.Generation != snap.token.Generation {
-		return // what came instead has a plan of its own
+	w.feed.asking--
+	if w.place < 0 {
+		return // closed
 	}
-	w.health.set(ailingRefresh, err)
-	w.askAgain(time.Now(), now)
+	at, now := time.Now(), w.now.Load()
+	if now.token.Generation == snap.token.Generation { // else what came instead has a plan of its own
+		w.ails(ailingRefresh, err)
+		w.askAgain(at, now)
+	}
+	w.act(ctx, at)
 }

@@ -14,12 +14,13 @@ const (
 	// before that.
 	nearEnd = time.Minute
 
-	// reconnectSpread is the time over which the sources of a server that came back get their keys.
-	reconnectSpread = 100 * time.Millisecond
+	// missedSpread is the time over which the services of a server that came back begin to get their keys.
+	missedSpread = 100 * time.Millisecond
 
 	firstRetry = 50 * time.Millisecond
 	lastRetry  = 2 * time.Second
-	firstAsk   = time.Second // after the end of a token; before it, life decides
+	retryShare = time.Millisecond // what each source of a fleet adds to that: so many of them retry 1,000 gets a second
+	firstAsk   = time.Second      // after the end of a token; before it, life decides
 	lastAsk    = 30 * time.Second
 	// forceEvery guards the caller's connection against being cut over and over.
 	forceEvery = time.Minute
@@ -83,7 +84,12 @@ func (s *schedule) checkAgain(now time.Time, blind bool) {
 	s.checkAt = now.Add(jitter(every))
 }
 
-// checkRetry says when to check next after a check that failed.
-func (s *schedule) checkRetry(now time.Time) {
-	s.checkAt = now.Add(s.retries.next(firstRetry, lastRetry))
+// checkRetry says when to check next after a check that failed, where so many sources are served together.
+func (s *schedule) checkRetry(now time.Time, sources int) {
+	s.checkAt = now.Add(s.retries.next(firstRetry, lastRetry+time.Duration(sources-1)*retryShare))
+}
+
+// checkOlder says when to check next after a check that brought an older token than the one held.
+func (s *schedule) checkOlder(now time.Time) {
+	s.checkAt = now.Add(s.retries.next(firstRetry, checkEveryBlind))
 }

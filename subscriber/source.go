@@ -5,29 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/wxtoken/wxtoken/internal/wire"
 )
 
 // A Source holds the newest access_token of one account. All its methods may be used by any number of goroutines.
 type Source struct {
-	link   link
+	feed   *feed
+	opts   *options // the feed's
+	lone   bool     // the feed is for this source only
 	appid  string
-	opts   options
-	now    atomic.Pointer[snapshot] // written by the watch's goroutine alone
-	clock  atomic.Pointer[clock]    // likewise
+	now    atomic.Pointer[snapshot] // written by the feed's goroutine alone
 	health health
-
-	kicks  chan chan struct{} // asks the watch to get the key; it closes what it was sent after that
-	opened chan error         // the watch's word to Open: nil, or what waiting can't mend
-	ended  chan struct{}      // closed when the watch is over
+	watch  *watch
 
 	refreshes refreshes
-	stop      func()
 	closing   sync.Once
-	running   sync.WaitGroup
+	running   sync.WaitGroup // gets and requests
 }
 
 // Open watches the token of the account appid over nc and returns when the first one is in hand. It waits as long as ctx
@@ -52,50 +51,43 @@ func open(ctx context.Context, nc *nats.Conn, appid string, opts []Option) (*Sou
 	if nc == nil {
 		return nil, fmt.Errorf("%w: the connection is nil", ErrNotConnected)
 	}
-	s := newSource(nc, appid, o)
-	if err := s.start(); err != nil {
+	s, opened := newSource(newFeed(nc, o, aloneBuffer), appid)
+	s.lone = true
+	if err := s.watch.subscribe(); err != nil {
 		return nil, err
 	}
-	if err := s.awaitFirst(ctx); err != nil {
+	s.feed.start()
+	return s.open(ctx, opened)
+}
+
+// newSource makes a source that opened is to be told of.
+func newSource(f *feed, appid string) (s *Source, opened <-chan error) {
+	s = &Source{feed: f, opts: &f.opts, appid: appid}
+	telling := make(chan error, 1)
+	s.watch = newWatch(s, telling)
+	s.now.Store(&snapshot{err: errNoToken, superseded: make(chan struct{})})
+	return s, telling
+}
+
+// open begins to watch the token and waits for the first.
+func (s *Source) open(ctx context.Context, opened <-chan error) (*Source, error) {
+	s.watch.readKept()
+	if !s.feed.do(func(ctx context.Context) { s.feed.add(ctx, s.watch) }) {
+		return nil, ErrClosed
+	}
+	if err := s.awaitFirst(ctx, opened); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func newSource(nc *nats.Conn, appid string, o options) *Source {
-	s := &Source{
-		link:   link{nc},
-		appid:  appid,
-		opts:   o,
-		kicks:  make(chan chan struct{}),
-		opened: make(chan error, 1),
-		ended:  make(chan struct{}),
-	}
-	s.health.log = o.log
-	here := localClock()
-	s.clock.Store(&here)
-	s.now.Store(&snapshot{err: errNoToken, superseded: make(chan struct{})})
-	return s
-}
-
 // errNoToken is the state before the first token, which only Open sees.
 var errNoToken = errors.New("no token yet")
 
-func (s *Source) start() error {
-	w, err := newWatch(s)
-	if err != nil {
-		return err
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	s.running.Go(func() { w.run(ctx) })
-	return nil
-}
-
-func (s *Source) awaitFirst(ctx context.Context) error {
+func (s *Source) awaitFirst(ctx context.Context, opened <-chan error) error {
 	select {
-	case err := <-s.opened:
+	case err := <-opened:
 		return err
 	case <-ctx.Done():
 		wrong := s.Err()
@@ -105,6 +97,22 @@ func (s *Source) awaitFirst(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ctx.Err(), wrong)
 	}
 }
+
+// Format prints which account the source is of, whatever the verb.
+func (s *Source) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "token source of %s", s.appid) }
+
+func (s *Source) key() string { return wire.Key(s.appid, wire.KindAccessToken) }
+
+// log is where to tell of this source.
+func (s *Source) log() *slog.Logger {
+	if s.lone {
+		return s.opts.log
+	}
+	return s.opts.log.With("appid", s.appid)
+}
+
+// ails records what is wrong with this source, and logs each change once.
+func (s *Source) ails(a ailment, err error) { s.health.set(s.log, a, err) }
 
 // Token returns the newest token. It does no I/O, takes no lock and reads no clock, so call it for every request to
 // WeChat instead of keeping its result.
@@ -156,21 +164,7 @@ func (s *Source) Err() error {
 	if err == errNoToken {
 		err = nil // what is wrong is why there is none
 	}
-	ailing, cutOff := s.health.all(), s.connectionErr()
-	if cutOff == ErrNotConnected && errors.Is(ailing, ErrNotConnected) {
-		cutOff = nil // a check found that out already
-	}
-	return errors.Join(err, cutOff, ailing)
-}
-
-func (s *Source) connectionErr() error {
-	switch {
-	case s.link.IsClosed():
-		return fmt.Errorf("%w: the connection is closed for good", ErrNotConnected)
-	case !s.link.IsConnected():
-		return ErrNotConnected
-	}
-	return nil
+	return errors.Join(err, s.feed.err(), s.health.all())
 }
 
 // Close ends the watch, all Updates and all Refreshes, and waits for the goroutines of the source. It may be called more
@@ -178,7 +172,11 @@ func (s *Source) connectionErr() error {
 func (s *Source) Close() {
 	s.closing.Do(func() {
 		s.refreshes.close()
-		s.stop()
+		if s.lone {
+			s.feed.close()
+		} else {
+			s.feed.do(func(context.Context) { s.feed.remove(s.watch) })
+		}
 		s.running.Wait()
 	})
 }

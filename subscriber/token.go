@@ -18,7 +18,8 @@ type Token struct {
 	Generation uint64    // orders an account's tokens: the greater is the newer
 	Revision   uint64    // of the KV entry that the token came from
 
-	text secret.String
+	text    secret.String
+	rotated bool // nobody's report led to it
 }
 
 // AccessToken is what WeChat's API wants as access_token. Don't print it, and mind that errors of net/http repeat the URL
@@ -54,7 +55,8 @@ func (s *snapshot) live(generation uint64) bool {
 // snapshotOf is e as the local clock sees it.
 func snapshotOf(e entry, c clock, now time.Time) *snapshot {
 	s := &snapshot{
-		token:     Token{AppID: e.AppID, ID: e.ID, Generation: e.Generation, Revision: e.revision, text: e.Token},
+		token: Token{AppID: e.AppID, ID: e.ID, Generation: e.Generation, Revision: e.revision, text: e.Token,
+			rotated: e.Reason != wire.ReasonReported && e.Reason != wire.ReasonManual},
 		serverEnd: e.ExpiresAt,
 		life:      e.ExpiresIn,
 	}

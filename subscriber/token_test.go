@@ -71,9 +71,9 @@ func FuzzReadEntry(f *testing.F) {
 func FuzzReadReply(f *testing.F) {
 	f.Add([]byte(`{"outcome":"replaced"}`), "")
 	f.Add([]byte(`{"errcode":40164}`), "502")
-	s := &Source{}
+	s := &Source{feed: &feed{}}
 	here := localClock()
-	s.clock.Store(&here)
+	s.feed.clock.Store(&here)
 	f.Fuzz(func(t *testing.T, data []byte, code string) {
 		reply, err := s.readReply(replied(data, code))
 		if err == nil && reply.Outcome == "" {

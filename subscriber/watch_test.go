@@ -197,7 +197,7 @@ func TestChecksNowAndThen(t *testing.T) {
 
 func TestBurstOfUpdates(t *testing.T) {
 	withSource(t, 2*time.Hour, func(t *testing.T, w *world, nc *nats.Conn, src *Source) {
-		for range 10 * updatesBuffer {
+		for range 10 * aloneBuffer {
 			w.mint(time.Hour)
 		}
 		time.Sleep(time.Second)
@@ -380,18 +380,18 @@ func TestClockThatIsOff(t *testing.T) {
 	}
 }
 
-// idle is a watch that does nothing by itself.
+// idle is a watch whose feed does nothing by itself.
 func idle(t *testing.T, nc *nats.Conn) *watch {
 	t.Helper()
 	o, err := readOptions(appid, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := newWatch(newSource(nc, appid, o))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w
+	f := newFeed(nc, o, aloneBuffer)
+	f.stop = func() {}
+	src, _ := newSource(f, appid)
+	f.add(t.Context(), src.watch)
+	return src.watch
 }
 
 func TestServersTimeMovesTheEnd(t *testing.T) {
@@ -405,7 +405,7 @@ func TestServersTimeMovesTheEnd(t *testing.T) {
 			first := entry{Value: token(1, 2*time.Hour)}
 			first.ExpiresAt = now.Add(off + time.Hour) // an hour from now on the server's clock
 			idle.hold(first)
-			idle.syncedTo(clock{server: now.Add(off), here: now}, nil)
+			idle.feed.syncedTo(t.Context(), clock{server: now.Add(off), here: now})
 			if tok := want(t, idle.Source, 1, nil); tok.ExpiresAt.Sub(now) != time.Hour {
 				t.Errorf("off by %v: the held token lives for %v", off, tok.ExpiresAt.Sub(now))
 			}
@@ -415,9 +415,9 @@ func TestServersTimeMovesTheEnd(t *testing.T) {
 			if tok := want(t, idle.Source, 2, nil); tok.ExpiresAt.Sub(now) != time.Hour {
 				t.Errorf("off by %v: the next token lives for %v", off, tok.ExpiresAt.Sub(now))
 			}
-			idle.syncedTo(clock{server: now.Add(off + 2*time.Hour), here: now}, nil)
+			idle.feed.syncedTo(t.Context(), clock{server: now.Add(off + 2*time.Hour), here: now})
 			want(t, idle.Source, 2, ErrExpired)
-			idle.syncedTo(clock{server: now.Add(off), here: now}, nil)
+			idle.feed.syncedTo(t.Context(), clock{server: now.Add(off), here: now})
 			want(t, idle.Source, 2, nil)
 		}
 	})
@@ -429,21 +429,25 @@ func TestFullBufferLeadsToACheck(t *testing.T) {
 		defer nc.Close()
 		idle := idle(t, nc)
 		defer idle.end()
-		idle.timed, idle.checkAt = true, time.Now().Add(time.Hour)
-		idle.update(&nats.Msg{})
-		if !idle.checkAt.After(time.Now()) {
-			t.Error("a check, although nothing can have been dropped")
+		f := idle.feed
+		f.update(t.Context(), &nats.Msg{})
+		if !f.missedAt.IsZero() {
+			t.Error("a get, although nothing can have been dropped")
 		}
 		if err := nc.Flush(); err != nil { // the mints go over another connection, and could overtake the subscription
 			t.Fatal(err)
 		}
-		for range updatesBuffer + 1 {
+		for range aloneBuffer + 1 {
 			w.mint(time.Hour)
 		}
 		settle()
-		idle.update(<-idle.updates)
-		if idle.checkAt.After(time.Now()) {
-			t.Error("no check, although an update was dropped")
+		f.update(t.Context(), <-f.updates)
+		if f.missedAt.IsZero() {
+			t.Error("no get, although an update was dropped")
+		}
+		f.getAll(t.Context(), time.Now())
+		if !idle.busy() {
+			t.Error("what was dropped is not got")
 		}
 	})
 }

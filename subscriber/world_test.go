@@ -118,12 +118,18 @@ func (w *world) mint(life time.Duration) wire.Value {
 // mintUnheard stores a token of which no update tells.
 func (w *world) mintUnheard(life time.Duration) {
 	w.t.Helper()
+	w.unheard(func() { w.mint(life) })
+}
+
+// unheard runs store while the bucket sends no updates.
+func (w *world) unheard(store func()) {
+	w.t.Helper()
 	mute := bucketConfig()
 	mute.RePublish = nil
 	if _, err := w.js.UpdateKeyValue(w.t.Context(), mute); err != nil {
 		w.t.Fatal(err)
 	}
-	w.mint(life)
+	store()
 	if _, err := w.js.UpdateKeyValue(w.t.Context(), bucketConfig()); err != nil {
 		w.t.Fatal(err)
 	}

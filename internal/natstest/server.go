@@ -78,6 +78,9 @@ func (s *Server) Restart(keepStore bool) {
 // Resume starts a server that Stop took down.
 func (s *Server) Resume() { s.start() }
 
+// NumSubscriptions counts the subscriptions on the server, those of its own included.
+func (s *Server) NumSubscriptions() int { return int(s.running().NumSubscriptions()) }
+
 func (s *Server) start() {
 	s.t.Helper()
 	options := s.options // the server changes what it is given

@@ -17,50 +17,8 @@ var errSilent = fmt.Errorf("%w: the server answers no ping", ErrNotConnected)
 //
 // NATS tells of a missing right asynchronously: through the error handler, which belongs to the connection's owner, and
 // through LastError. The server answers in order, so once a ping that follows a message is answered, LastError names that
-// message's subject if it was denied. Another violation on the same connection may push it out in between; then the next
-// attempt finds it.
+// message's subject if it was denied. Another error on the same connection may push it out in between; inbox sees to that.
 type link struct{ *nats.Conn }
-
-// request asks and waits for the reply until ctx ends, which must have a deadline. Its errors are ErrNotConnected,
-// errSilent, *RightsError, nats.ErrNoResponders and ErrUnavailable.
-func (l link) request(ctx context.Context, subject string, data []byte) (*nats.Msg, error) {
-	if !l.IsConnected() {
-		return nil, ErrNotConnected // and nothing piles up in the connection's buffer
-	}
-	replies := make(chan *nats.Msg, 1)
-	inbox := l.NewInbox()
-	before := l.LastError()
-	sub, err := l.ChanSubscribe(inbox, replies)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotConnected, err)
-	}
-	defer func() { _ = sub.Unsubscribe() }() // fails only with the connection
-	if err := l.PublishRequest(subject, inbox, data); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotConnected, err)
-	}
-	if err := l.roundTrip(ctx); err != nil {
-		return nil, err
-	}
-	if l.denied(before, subject) {
-		return nil, &RightsError{Op: "publish", Subject: subject}
-	}
-	if l.denied(before, inbox) {
-		return nil, &RightsError{Op: "subscribe", Subject: inbox[:strings.LastIndexByte(inbox, '.')] + ".>"}
-	}
-	return awaitReply(ctx, replies, subject)
-}
-
-func awaitReply(ctx context.Context, replies <-chan *nats.Msg, subject string) (*nats.Msg, error) {
-	select {
-	case msg := <-replies:
-		if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
-			return nil, nats.ErrNoResponders
-		}
-		return msg, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w on %s", ErrUnavailable, subject)
-	}
-}
 
 // roundTrip returns when the server has dealt with all that was sent before.
 func (l link) roundTrip(ctx context.Context) error {
@@ -79,6 +37,23 @@ func (l link) roundTrip(ctx context.Context) error {
 func (l link) denied(before error, subject string) bool {
 	now := l.LastError()
 	return errors.Is(now, nats.ErrPermissionViolation) && now != before && strings.Contains(now.Error(), `"`+subject+`"`)
+}
+
+// erred tells whether anything went wrong since LastError was before. If not, nothing was denied either.
+func (l link) erred(before error) bool {
+	now := l.LastError()
+	return now != nil && now != before
+}
+
+// down tells why nothing can be sent, or nil.
+func (l link) down() error {
+	switch {
+	case l.IsClosed():
+		return fmt.Errorf("%w: the connection is closed for good", ErrNotConnected)
+	case !l.IsConnected():
+		return ErrNotConnected
+	}
+	return nil
 }
 
 // life is what tells a quiet connection from a dead one.
