@@ -1,0 +1,137 @@
+package subscriber
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestQuery(t *testing.T) {
+	cases := []struct {
+		query, carried string
+		other          bool
+		with           string // with the token new
+	}{
+		{"", "", false, "access_token=new"},
+		{"b=2&a=1", "", false, "b=2&a=1&access_token=new"},
+		{"access_token=old", "old", false, "access_token=new"},
+		{"b=%7e&access_token=old&a=+&&c", "old", false, "b=%7e&access_token=new&a=+&&c"},
+		{"access_token=&a=1", "", false, "access_token=new&a=1"},
+		{"access_token&a=1", "", false, "access_token=new&a=1"},
+		{"access_token=a&access_token=b", "a", false, "access_token=new&access_token=new"},
+		{"access_token=&access_token=b", "b", false, "access_token=new&access_token=new"},
+		{"access%5Ftoken=a%2Bb", "a+b", false, "access_token=new"},
+		{"access_token=%zz", "%zz", false, "access_token=new"},
+		{"%zz=1&a=%", "", false, "%zz=1&a=%&access_token=new"},
+		{"a=1;access_token=x", "", false, "a=1;access_token=x&access_token=new"},
+		{"my_access_token_=1&xaccess_token=1", "", false, "my_access_token_=1&xaccess_token=1&access_token=new"},
+		{"component_access_token=c", "", true, ""},
+		{"a=1&suite_access_token=c&access_token=old", "old", true, ""},
+		{"a=access_token=1", "", false, "a=access_token=1&access_token=new"},
+	}
+	for _, c := range cases {
+		if carried, other := tokenIn(c.query); carried != c.carried || other != c.other {
+			t.Errorf("%q carries %q, %v", c.query, carried, other)
+		}
+		if with := withToken(c.query, "new"); !c.other && with != c.with {
+			t.Errorf("%q becomes %q, want %q", c.query, with, c.with)
+		}
+	}
+	if got := withToken("", "a b&c"); got != "access_token=a+b%26c" {
+		t.Errorf("a token that needs escaping becomes %q", got)
+	}
+}
+
+func FuzzQuery(f *testing.F) {
+	for _, query := range []string{"", "a=1", "access_token=x&a=%", "access%5ftoken=%zz&b", "&&=&access_token"} {
+		f.Add(query, "84_token")
+	}
+	f.Add("a=1", "a b&c=d%#")
+	f.Fuzz(func(t *testing.T, query, token string) {
+		with := withToken(query, token)
+		if carried, _ := tokenIn(with); carried != token {
+			t.Errorf("%q with %q is %q, which carries %q", query, token, with, carried)
+		}
+		if again := withToken(with, token); again != with {
+			t.Errorf("%q becomes %q the second time", with, again)
+		}
+		if rest(with) != rest(query) {
+			t.Errorf("%q becomes %q", query, with)
+		}
+		if token != "" && !strings.ContainsAny(query, ";") {
+			if values, err := url.ParseQuery(with); err == nil && values.Get(tokenParam) != token {
+				t.Errorf("a server reads %q in %q", values.Get(tokenParam), with)
+			}
+		}
+	})
+}
+
+// rest is what of a query is none of ours.
+func rest(query string) string {
+	var others []string
+	for pair := range strings.SplitSeq(query, "&") {
+		if name, _, _ := strings.Cut(pair, "="); unescaped(name) != tokenParam {
+			others = append(others, pair)
+		}
+	}
+	return strings.Join(others, "&")
+}
+
+func TestHideLocation(t *testing.T) {
+	for location, want := range map[string]string{
+		"": "", "/next": "/next",
+		"https://x/y?a=1&access_token=tok&b#access_token=tok": "https://x/y?a=1&access_token=&b#access_token=tok",
+		"?access_token=tok":      "?access_token=",
+		"/y?access_token=others": "/y?access_token=others",
+		"/y?state=tok":           "/y?state=tok",
+		"/y#?access_token=tok":   "/y#?access_token=",
+	} {
+		header := http.Header{}
+		if location != "" {
+			header.Set("Location", location)
+		}
+		if hideLocation(header, "tok"); header.Get("Location") != want {
+			t.Errorf("%q becomes %q", location, header.Get("Location"))
+		}
+	}
+}
+
+// What an API's redirect leads to elsewhere gets no token, in no way.
+func TestRedirectsShowNoToken(t *testing.T) {
+	for _, query := range []string{"?openid=o1", "?openid=o1&access_token=sdks"} {
+		var seen []*http.Request
+		src := holding("84_token")
+		client := &http.Client{Transport: src.Transport(baseFunc(func(req *http.Request) (*http.Response, error) {
+			seen = append(seen, req)
+			resp := replying("")
+			to := map[int]string{1: "https://api.weixin.qq.com/second?" + req.URL.RawQuery, 2: "https://cdn.example/third?" + req.URL.RawQuery}
+			if next, ok := to[len(seen)]; ok {
+				resp.StatusCode = http.StatusTemporaryRedirect
+				resp.Header.Set("Location", next)
+			}
+			return resp, nil
+		}))}
+		req, _ := http.NewRequest(http.MethodPost, "https://api.weixin.qq.com/first"+query, strings.NewReader("{}"))
+		req.Header.Set("X-Own", "kept")
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if len(seen) != 3 || seen[1].URL.Query().Get(tokenParam) != "84_token" {
+			t.Fatalf("%d requests", len(seen))
+		}
+		if referer := seen[1].Header.Get("Referer"); strings.Contains(referer, "sdks") {
+			t.Errorf("the second request's Referer is %s", referer)
+		}
+		last := seen[2]
+		if last.URL.Query().Get(tokenParam) != "" || strings.Contains(last.Header.Get("Referer"), "token=8") ||
+			strings.Contains(last.Header.Get("Referer"), "sdks") || last.Header.Get("X-Own") != "kept" {
+			t.Errorf("the third party gets %s, %v", last.URL, last.Header)
+		}
+		if resp.Request.URL.Query().Get(tokenParam) != "" || resp.Request.Header.Get("X-Own") != "kept" {
+			t.Errorf("the reply's request is %v", resp.Request.URL)
+		}
+	}
+}
