@@ -39,7 +39,7 @@ func (e *BucketError) Error() string {
 // when the bucket of tokens was created: another time than before means another bucket, which may be empty.
 func EnsureBuckets(ctx context.Context, js jetstream.JetStream, names wire.Names, replicas int) (created time.Time, err error) {
 	tokens, err := ensure(ctx, js, names.Bucket, tokenDifferences(names, replicas), func() error {
-		_, err := js.CreateKeyValue(ctx, tokenBucket(names, replicas))
+		_, err := js.CreateStream(ctx, tokenStream(names, replicas))
 		return err
 	})
 	if err != nil {
@@ -51,42 +51,45 @@ func EnsureBuckets(ctx context.Context, js jetstream.JetStream, names wire.Names
 	return tokens.Created, err
 }
 
-func tokenBucket(names wire.Names, replicas int) jetstream.KeyValueConfig {
-	return jetstream.KeyValueConfig{
-		Bucket:      names.Bucket,
-		Description: "WeChat credentials, written by wxtoken publishers",
-		History:     tokenHistory,
-		Storage:     jetstream.FileStorage,
-		Replicas:    replicas,
-		RePublish:   &jetstream.RePublish{Source: names.KeySubject(">"), Destination: names.UpdateSubject(">")},
-	}
+func tokenStream(names wire.Names, replicas int) jetstream.StreamConfig {
+	config := bucketStream(names.Bucket, replicas, time.Now())
+	config.Description = "WeChat credentials, written by wxtoken publishers"
+	config.MaxMsgsPerSubject = tokenHistory
+	config.RePublish = &jetstream.RePublish{Source: names.KeySubject(">"), Destination: names.UpdateSubject(">")}
+	return config
 }
 
-// opsStream is the bucket of shared state as the stream that it is, for KeyValueConfig can't say where revisions begin.
-// They are fences, and must go on rising when the bucket was lost and is made anew: it has had far less than one write a
-// millisecond, so the time does for that. now is the server's, as publishers' clocks may differ.
 func opsStream(names wire.Names, replicas int, now time.Time) jetstream.StreamConfig {
+	config := bucketStream(names.OpsBucket(), replicas, now)
+	config.Description = "leases and budgets of wxtoken publishers; of no use to services"
+	config.MaxMsgsPerSubject = 1 // with more, older values would keep an ended lease alive
+	config.AllowMsgTTL = true
+	config.SubjectDeleteMarkerTTL = markerTTL
+	return config
+}
+
+// bucketStream is a bucket as the stream that it is, for KeyValueConfig can't say where revisions begin. They begin at
+// the time in Unix milliseconds, so that a bucket that was lost and is made anew has none that the old one had: it has had
+// far less than one write a millisecond. A compare-and-set by somebody who knows the old one must fail, and leases'
+// revisions are fences, which must go on rising: those go by the server's time, as publishers' clocks may differ.
+func bucketStream(bucket string, replicas int, now time.Time) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
-		Name:                   "KV_" + names.OpsBucket(),
-		Description:            "leases and budgets of wxtoken publishers; of no use to services",
-		Subjects:               []string{"$KV." + names.OpsBucket() + ".>"},
-		FirstSeq:               uint64(now.UnixMilli()),
-		Storage:                jetstream.FileStorage,
-		Replicas:               replicas,
-		AllowMsgTTL:            true,
-		SubjectDeleteMarkerTTL: markerTTL,
+		Name:     "KV_" + bucket,
+		Subjects: []string{"$KV." + bucket + ".>"},
+		FirstSeq: uint64(now.UnixMilli()),
+		Storage:  jetstream.FileStorage,
+		Replicas: replicas,
 
 		// What follows is what makes a stream a bucket.
-		MaxMsgsPerSubject: 1, // with more, older values would keep an ended lease alive
-		MaxMsgs:           -1,
-		MaxBytes:          -1,
-		MaxMsgSize:        -1,
-		MaxConsumers:      -1,
-		Duplicates:        2 * time.Minute,
-		Discard:           jetstream.DiscardNew,
-		AllowRollup:       true,
-		DenyDelete:        true,
-		AllowDirect:       true,
+		MaxMsgs:      -1,
+		MaxBytes:     -1,
+		MaxMsgSize:   -1,
+		MaxConsumers: -1,
+		Duplicates:   2 * time.Minute,
+		Discard:      jetstream.DiscardNew,
+		AllowRollup:  true,
+		DenyDelete:   true,
+		AllowDirect:  true,
 	}
 }
 
@@ -115,7 +118,7 @@ func ensure(ctx context.Context, js jetstream.JetStream, bucket string, differen
 			return nil, fmt.Errorf("look up bucket %s: %w", bucket, offline(err))
 		}
 		err = create()
-		if err != nil && !errors.Is(err, jetstream.ErrBucketExists) && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			return nil, fmt.Errorf("create bucket %s: %w", bucket, offline(err))
 		}
 	}

@@ -300,3 +300,29 @@ func paste(t *testing.T, natsURL, command string) {
 		t.Errorf("%s: %v\n%s", command, err, out)
 	}
 }
+
+// A publisher that had read a key before the store was lost wrote over what had been put back meanwhile: the key had the
+// same revision again.
+func TestABucketMadeAnewHasNoOldRevisions(t *testing.T) {
+	bubble(t, func(t *testing.T, s *natstest.Server, nc *nats.Conn) {
+		js := jetStream(t, nc)
+		kv := OpenKV(nc, js, wire.DefaultBucket)
+		put := func(expected uint64) (uint64, error) {
+			return kv.Put(withDeadline(t), "a.b", []byte("x"), expected, 0)
+		}
+		ensureBuckets(t, js, 1)
+		old, err := put(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Restart(false)
+		time.Sleep(5 * time.Second)
+		ensureBuckets(t, js, 1)
+		if again, err := put(0); err != nil || again <= old {
+			t.Errorf("revision %d after %d, %v", again, old, err)
+		}
+		if _, err := put(old); !errors.Is(err, ErrConflict) {
+			t.Errorf("a write over an old revision: %v", err)
+		}
+	})
+}
