@@ -14,6 +14,8 @@ var kinds = map[string]sdk{
 	"ww00000000000000d1": weCom,
 	"ww00000000000000d2": weCom,
 	"ww00000000000000d3": weCom,
+	"wx00000000000000e1": noSDK,
+	"wx00000000000000e2": noSDK,
 }
 
 // TestNoCallFails is what wxtoken is for: whatever happens to tokens, publishers and NATS, the services' calls of WeChat's
@@ -56,7 +58,7 @@ func TestWithoutTransportCallsFail(t *testing.T) {
 	w.awaitRotations(w.rotations() + int64(2*len(kinds)))
 	stop()
 	all.tell(t)
-	for _, kind := range []*sdk{&officialAccount, &miniProgram, &weCom} {
+	for _, kind := range []*sdk{&officialAccount, &miniProgram, &weCom, &noSDK} {
 		if all.failed(kind) == 0 {
 			t.Errorf("%s: no call failed", kind.name)
 		}

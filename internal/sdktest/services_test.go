@@ -2,7 +2,10 @@ package sdktest
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/chanxuehong/wechat/mp/core"
@@ -44,6 +47,7 @@ var (
 	miniProgram     = sdk{"silenceper/wechat Mini Program", silenceperMiniProgram, true}
 	chanxuehong     = sdk{"chanxuehong/wechat", chanxuehongCalls, false}
 	weCom           = sdk{"go-workwx", workwxCalls, false}
+	noSDK           = sdk{"net/http alone", plainCalls, false}
 )
 
 // silenceperOfficialAccount uses the client that shareClient sets, like the Mini Program below.
@@ -95,6 +99,32 @@ func workwxCalls(a *wechatsdk.Adapter, client *http.Client) [2]func() error {
 		return app.SendTextMessage(&workwx.Recipient{UserIDs: []string{"user"}}, "hello", false)
 	}
 	return [2]func() error{get, send}
+}
+
+// plainCalls know nothing of tokens.
+func plainCalls(_ *wechatsdk.Adapter, client *http.Client) [2]func() error {
+	const api = "https://api.weixin.qq.com/cgi-bin"
+	get := func() error { return judge(client.Get(api + "/user/info?openid=o-user")) }
+	send := func() error {
+		return judge(client.Post(api+"/message/custom/send", "application/json", strings.NewReader(`{"touser":"o-user"}`)))
+	}
+	return [2]func() error{get, send}
+}
+
+// judge makes an error of WeChat's errcode.
+func judge(resp *http.Response, err error) error {
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var reply struct{ ErrCode int }
+	if err := json.NewDecoder(resp.Body).Decode(&reply); err != nil {
+		return err
+	}
+	if reply.ErrCode != 0 {
+		return fmt.Errorf("errcode %d", reply.ErrCode)
+	}
+	return nil
 }
 
 // shareClient sets the client of silenceper/wechat, until the test ends.
