@@ -269,3 +269,31 @@ func TestAPublishedReportDoesTheSameWork(t *testing.T) {
 		}
 	})
 }
+
+// Whoever may ask could have a publisher delete its own bucket, or write a key, by naming that as the reply subject.
+func TestNoReplyGoesWhereItWouldDoMore(t *testing.T) {
+	inBubble(t, wxsim.Options{}, func(t *testing.T, w *world) {
+		w.start(w.config(wechat.StableToken))
+		v := w.value(anyValue)
+		for _, reply := range []string{
+			"$JS.API.STREAM.DELETE.KV_wx_token", "$KV.wx_token." + appid + ".access_token", "wx.token.update." + appid + ".access_token",
+			"wx.token.event." + appid + ".minted", "wx.token.refresh." + appid,
+		} {
+			for _, payload := range []string{"garbage", report(v), ""} {
+				if err := w.nc.PublishRequest("wx.token.refresh."+appid, reply, []byte(payload)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		time.Sleep(time.Minute)
+		if now := w.value(anyValue); now.ID != v.ID || w.mints() != 1 {
+			t.Errorf("holds %s after %s, %d mints", now.ID, v.ID, w.mints())
+		}
+		if w.logged("published refresh request is refused") == 0 {
+			t.Error("nobody was told")
+		}
+		if reply, fault := w.ask("wx.token.refresh", report(v)); fault != nil || reply.Outcome != wire.StillValid {
+			t.Errorf("a request after that: %+v, %+v", reply, fault)
+		}
+	})
+}

@@ -61,6 +61,10 @@ func (r *responder) stats(*micro.Endpoint) any {
 }
 
 func (r *responder) handle(msg micro.Request) {
+	if r.hostile(msg.Reply()) {
+		r.reject("", reasonNone, "", &requestError{wire.CodeMalformed, "reply subject is none for replies"})
+		return
+	}
 	request, err := wire.DecodeRequest(msg.Data())
 	if err != nil {
 		r.reject(msg.Reply(), reasonNone, "", &requestError{wire.CodeMalformed, err.Error()})
@@ -77,6 +81,12 @@ func (r *responder) handle(msg micro.Request) {
 		return
 	}
 	a.enqueue(r.ask(msg.Reply(), a, request))
+}
+
+// hostile tells whether a reply there would be more than a reply. NATS lets whoever may ask name any subject for it: a key
+// would be written with our rights, and an empty error reply is all that JetStream needs to delete a stream.
+func (r *responder) hostile(reply string) bool {
+	return strings.HasPrefix(reply, "$") || strings.HasPrefix(reply, r.cfg.Names.Prefix+".")
 }
 
 // appid is the account that the subject names, else the payload, else the only one.
