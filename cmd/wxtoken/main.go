@@ -34,8 +34,10 @@ type command struct {
 
 var commands = []command{
 	{"publisher", "mint and publish the tokens of your accounts", config.PublisherUsage, runPublisher},
+	{"agent", "call WeChat's API without a token, in any language", config.AgentUsage, runAgent},
 	{"simulator", "a simulated WeChat API, for tests", config.SimulatorUsage, runSimulator},
 	{"demo", "everything in one process, to look at", config.DemoUsage, runDemo},
+	{"health", "ask a running publisher whether it is ready, for health checks", config.HealthUsage, runHealth},
 	{"version", "print the version", noUsage, runVersion},
 }
 

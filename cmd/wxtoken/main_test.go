@@ -18,6 +18,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"help"}, exitOK, "demo", ""},
 		{[]string{"bogus"}, exitConfiguration, "", `no command "bogus"`},
 		{[]string{"publisher", "-h"}, exitOK, "WX_REFRESH_AHEAD", ""},
+		{[]string{"agent", "-h"}, exitOK, "WX_AGENT_ADDR", ""},
 		{[]string{"simulator", "--help"}, exitOK, "WX_SIM_EXPIRES_IN", ""},
 		{[]string{"demo", "-h"}, exitOK, "WX_EMBEDDED_ADDR", ""},
 		{[]string{"version", "-h"}, exitOK, "no variables", ""},

@@ -22,6 +22,8 @@ type Login struct {
 	Cert     string        // path of a TLS client certificate, with Key
 	Key      string        // path of its private key
 	CA       string        // path of the certificates that servers are checked against
+
+	InboxPrefix string // replies travel under it, so that rights can be given on one's own alone; empty = _INBOX
 }
 
 // How soon a lost connection is noticed and sought again. nats.go's own pings would leave a half-open connection
@@ -96,6 +98,9 @@ func (l Login) options() ([]nats.Option, error) {
 	}
 	if l.CA != "" {
 		options = append(options, nats.RootCAs(l.CA))
+	}
+	if l.InboxPrefix != "" {
+		options = append(options, nats.CustomInboxPrefix(l.InboxPrefix))
 	}
 	return options, nil
 }

@@ -277,3 +277,27 @@ func TestAHalfOpenConnectionIsNoticed(t *testing.T) {
 		}
 	})
 }
+
+func TestRepliesTravelUnderThePrefix(t *testing.T) {
+	s := serve(t, 0, `authorization { users: [
+		{user: echo, password: e}
+		{user: orders, password: o, permissions: {publish: echo, subscribe: "_INBOX.orders.>"}}
+	]}`)
+	echo := connect(t, Login{URL: s.ClientURL(), User: "echo", Password: secret.New("e")}, &logLines{})
+	if _, err := echo.Subscribe("echo", func(m *nats.Msg) { _ = m.Respond(m.Data) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := echo.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	login := Login{URL: s.ClientURL(), User: "orders", Password: secret.New("o"), InboxPrefix: "_INBOX.orders"}
+	if reply, err := connect(t, login, &logLines{}).Request("echo", []byte("hi"), patience); err != nil || string(reply.Data) != "hi" {
+		t.Errorf("Request = %v, %v", reply, err)
+	}
+	for _, prefix := range []string{"_INBOX.*", "_INBOX.orders."} {
+		login.InboxPrefix = prefix
+		if _, err := Connect(login, "test", nil); err == nil {
+			t.Errorf("prefix %q is taken", prefix)
+		}
+	}
+}

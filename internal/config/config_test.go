@@ -50,6 +50,7 @@ func TestPublisherDefaults(t *testing.T) {
 	}
 	want.Names.Bucket, want.Names.Prefix = "wx_token", "wx.token"
 	want.Embedded.Addr, want.Embedded.DataDir = "127.0.0.1:4222", "/var/state/wxtoken"
+	want.HTTP.Addr = "127.0.0.1:9402"
 	want.NATS.Password, want.Embedded.Password = cfg.NATS.Password, cfg.Embedded.Password
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf("got  %+v\nwant %+v", cfg, want)
@@ -221,7 +222,8 @@ func TestSimulator(t *testing.T) {
 func TestDemoNeedsNothing(t *testing.T) {
 	set(t, nil)
 	d, err := ReadDemo()
-	if err != nil || d.Simulator == nil || d.Publisher.Accounts[0].AppID != demoAppID || d.Simulator.ExpiresIn != time.Minute {
+	if err != nil || d.Simulator == nil || d.Publisher.Accounts[0].AppID != demoAppID || d.Simulator.ExpiresIn != time.Minute ||
+		d.Publisher.HTTP != (HTTP{Addr: "127.0.0.1:9402"}) {
 		t.Errorf("got %+v, %v", d, err)
 	}
 	set(t, map[string]string{"WX_EMBEDDED_ADDR": "0.0.0.0:1", "WX_SIM_ADDR": "0.0.0.0:1"})

@@ -104,6 +104,6 @@ func (m *mistakes) base(variable, text string, allowHTTP bool) {
 	case u.Scheme != "http":
 		m.add(variable, "%s: want https://", u.Host)
 	case !allowHTTP && !isLoopback(u.Hostname()):
-		m.add(variable, "http://%s would send the AppSecret in the clear: use https, or set WX_API_ALLOW_HTTP=true if this is a simulator in a private network", u.Host)
+		m.add(variable, "http://%s would send the AppSecret or the token in the clear: use https, or set WX_API_ALLOW_HTTP=true if this is a simulator in a private network", u.Host)
 	}
 }

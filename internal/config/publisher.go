@@ -30,7 +30,7 @@ type Publisher struct {
 	Log      Log
 }
 
-// HTTP says where to serve health and metrics.
+// HTTP says where to serve the status page, health and metrics.
 type HTTP struct {
 	Addr   string // empty = nowhere
 	Chosen bool   // it isn't the default
@@ -93,7 +93,7 @@ func (cfg *Publisher) checkLease(m *mistakes) {
 	}
 }
 
-func (v BusVars) names(m *mistakes) wire.Names {
+func (v NamesVars) names(m *mistakes) wire.Names {
 	names := wire.Names{Bucket: v.Bucket, Prefix: v.SubjectPrefix}
 	if err := (wire.Names{Bucket: v.Bucket, Prefix: wire.DefaultPrefix}).Check(); err != nil {
 		m.add("WX_BUCKET", "%w", err)
@@ -107,7 +107,7 @@ func (v BusVars) names(m *mistakes) wire.Names {
 func (v NATSVars) login() bus.Login {
 	return bus.Login{
 		URL: v.URL, User: v.User, Password: secret.New(v.Password),
-		Creds: v.Creds, NKey: v.NKey, Cert: v.Cert, Key: v.Key, CA: v.CA,
+		Creds: v.Creds, NKey: v.NKey, Cert: v.Cert, Key: v.Key, CA: v.CA, InboxPrefix: v.InboxPrefix,
 	}
 }
 

@@ -16,6 +16,11 @@ type AccountVars struct {
 	SecretFile   string `envconfig:"WX_SECRET_FILE" desc:"or a file that holds it"`
 	AccountsFile string `envconfig:"WX_ACCOUNTS_FILE" desc:"many accounts: a JSON file [{\"appid\":…,\"secret\" or \"secret_file\":…,\"endpoint\":…}]"`
 	Endpoint     string `envconfig:"WX_ENDPOINT" default:"stable_token" desc:"how to mint: stable_token or token"`
+	APIVars
+}
+
+// APIVars say where WeChat is.
+type APIVars struct {
 	APIBase      string `envconfig:"WX_API_BASE" default:"https://api.weixin.qq.com,https://api2.weixin.qq.com" desc:"WeChat's API, tried in order"`
 	APIAllowHTTP string `envconfig:"WX_API_ALLOW_HTTP" default:"false" desc:"allow http:// beyond loopback (a simulator in a private network)"`
 }
@@ -31,16 +36,21 @@ type RefreshVars struct {
 	LeaseTTL           string `envconfig:"WX_LEASE_TTL" default:"15s" desc:"how long a publisher that dies keeps others from minting; whole seconds"`
 }
 
-// BusVars say the names on the bus.
-type BusVars struct {
+// NamesVars say what the bus is shared under.
+type NamesVars struct {
 	Bucket        string `envconfig:"WX_BUCKET" default:"wx_token" desc:"KV bucket of the tokens"`
 	SubjectPrefix string `envconfig:"WX_SUBJECT_PREFIX" default:"wx.token" desc:"under which .refresh, .update and .event hang"`
-	Replicas      string `envconfig:"WX_REPLICAS" default:"1" desc:"of the buckets, when they are made: 3 in a cluster"`
+}
+
+// BusVars say the names on the bus.
+type BusVars struct {
+	NamesVars
+	Replicas string `envconfig:"WX_REPLICAS" default:"1" desc:"of the buckets, when they are made: 3 in a cluster"`
 }
 
 // NATSVars say where NATS is, in the terms of the nats CLI.
 type NATSVars struct {
-	URL      string `envconfig:"NATS_URL" desc:"NATS servers, separated by commas; empty = an embedded server"`
+	URL      string `envconfig:"NATS_URL" desc:"NATS servers, separated by commas; empty = the publisher's embedded server"`
 	User     string `envconfig:"NATS_USER" desc:"user name, or a token if there is no password"`
 	Password string `envconfig:"NATS_PASSWORD" desc:"its password"`
 	Creds    string `envconfig:"NATS_CREDS" desc:"credentials file"`
@@ -48,12 +58,24 @@ type NATSVars struct {
 	Cert     string `envconfig:"NATS_CERT" desc:"TLS client certificate file"`
 	Key      string `envconfig:"NATS_KEY" desc:"TLS private key file"`
 	CA       string `envconfig:"NATS_CA" desc:"file of certificates that servers are checked against"`
+
+	InboxPrefix string `envconfig:"WX_INBOX_PREFIX" desc:"under which replies travel, like the nats CLI's --inbox-prefix; default _INBOX"`
 }
 
 // EmbeddedVars say the embedded NATS server.
 type EmbeddedVars struct {
 	DataDir      string `envconfig:"WX_DATA_DIR" desc:"folder of the embedded server; default $XDG_STATE_HOME/wxtoken"`
 	EmbeddedAddr string `envconfig:"WX_EMBEDDED_ADDR" default:"127.0.0.1:4222" desc:"where it listens; beyond loopback only with NATS_USER and NATS_PASSWORD"`
+}
+
+// AgentVars say the agent.
+type AgentVars struct {
+	AgentAddr   string `envconfig:"WX_AGENT_ADDR" default:"127.0.0.1:9403" desc:"where the agent listens: host:port, or unix:/path"`
+	AllowRemote string `envconfig:"WX_AGENT_ALLOW_REMOTE" default:"false" desc:"allow an address beyond loopback: whoever reaches it calls WeChat as your accounts"`
+	AgentHosts  string `envconfig:"WX_AGENT_HOSTS" desc:"names that services call the agent by, separated by commas; localhost and IP addresses always are"`
+	AppIDs      string `envconfig:"WX_APPIDS" desc:"the accounts to serve, separated by commas; empty = all that it may read"`
+	AgentKeys   string `envconfig:"WX_AGENT_KEYS" desc:"JSON file {\"appid\":\"key\"}: what an SDK must send as its AppSecret; re-read on SIGHUP; empty = anything"`
+	TokenDir    string `envconfig:"WX_TOKEN_DIR" desc:"where <appid>.access_token and <appid>.json are written; empty = nowhere"`
 }
 
 // SimulatorVars say the simulated WeChat.
@@ -65,7 +87,7 @@ type SimulatorVars struct {
 
 // HTTPVars say where a publisher tells how it is.
 type HTTPVars struct {
-	HTTPAddr string `envconfig:"WX_HTTP_ADDR" default:"127.0.0.1:9402" desc:"where /healthz, /readyz and /metrics are served; set but empty = nowhere"`
+	HTTPAddr string `envconfig:"WX_HTTP_ADDR" default:"127.0.0.1:9402" desc:"where the status page, /healthz, /readyz and /metrics are served; set but empty = nowhere"`
 }
 
 type publisherVars struct {
@@ -80,5 +102,13 @@ type publisherVars struct {
 
 type simulatorOnlyVars struct {
 	SimulatorVars
+	LogVars
+}
+
+type agentOnlyVars struct {
+	AgentVars
+	APIVars
+	NamesVars
+	NATSVars
 	LogVars
 }

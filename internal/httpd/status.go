@@ -26,7 +26,7 @@ func Handle(mux *http.ServeMux, ready func() (ok bool, report any), metrics prom
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 }
 
-// JSON answers with v.
+// JSON answers with v, and without a line feed behind it: there are SDKs of WeChat's API that can't parse that.
 func JSON(w http.ResponseWriter, status int, v any) {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -34,11 +34,11 @@ func JSON(w http.ResponseWriter, status int, v any) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(data)+1))
+	h.Set("Content-Length", strconv.Itoa(len(data)))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(data, '\n')) // fails only with the connection
+	_, _ = w.Write(data) // fails only with the connection
 }
 
 // Error answers {"error":text}.

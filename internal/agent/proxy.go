@@ -1,0 +1,148 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/wxtoken/wxtoken/subscriber"
+)
+
+func (g *Agent) newProxy() *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite:        g.rewrite,
+		Transport:      byAccount{g.upstream},
+		ModifyResponse: g.receive,
+		ErrorHandler:   answerError,
+		ErrorLog:       log.New(io.Discard, "", 0), // each call is logged when it ends
+		BufferPool:     &buffers{},
+	}
+}
+
+// notForWeChat are headers that are between the client and the agent. Without Accept-Encoding WeChat's replies come as
+// they are, so that refusals are seen in them.
+var notForWeChat = []string{appIDHeader, "Accept-Encoding", "Connection", "Upgrade", "Origin", "Referer", "Cookie"}
+
+// rewrite makes what goes to WeChat of what the client sent. The account's transport adds the token.
+func (g *Agent) rewrite(r *httputil.ProxyRequest) {
+	base := g.bases[0]
+	r.Out.URL = &url.URL{
+		Scheme:   base.Scheme,
+		Host:     base.Host,
+		Path:     strings.TrimSuffix(base.Path, "/") + r.In.URL.Path,
+		RawQuery: r.In.URL.RawQuery,
+	}
+	r.Out.Host = ""
+	r.Out.Trailer = r.In.Trailer // which is filled when the body has been read
+	for _, name := range notForWeChat {
+		r.Out.Header.Del(name)
+	}
+	if callOf(r.In.Context()).account != nil {
+		r.Out.URL.RawQuery = withoutToken(r.In.URL.RawQuery)
+	}
+}
+
+// byAccount sends a call with its account's token.
+type byAccount struct{ upstream http.RoundTripper }
+
+func (b byAccount) RoundTrip(r *http.Request) (*http.Response, error) {
+	if a := callOf(r.Context()).account; a != nil {
+		return a.opened.Load().transport.RoundTrip(r)
+	}
+	return b.upstream.RoundTrip(r)
+}
+
+// receive makes what goes to the client of WeChat's reply.
+func (g *Agent) receive(resp *http.Response) error {
+	c := callOf(resp.Request.Context())
+	var tokens []string
+	if c.account != nil {
+		tokens = c.account.tokens()
+	}
+	g.cleanHeader(resp.Header, tokens)
+	c.status = resp.StatusCode
+	resp.Body = &reply{body: resp.Body, call: c, tokens: tokens}
+	return nil
+}
+
+// notForClients are headers that are about WeChat's host, or for browsers.
+var notForClients = []string{"Alt-Svc", "Strict-Transport-Security", "Set-Cookie"}
+
+func (g *Agent) cleanHeader(h http.Header, tokens []string) {
+	for _, name := range notForClients {
+		h.Del(name)
+	}
+	if location := h.Get("Location"); location != "" {
+		h.Set("Location", g.relocated(location))
+	}
+	for name, values := range h {
+		if strings.HasPrefix(name, "Access-Control-") {
+			delete(h, name)
+			continue
+		}
+		for i, value := range values {
+			if slices.ContainsFunc(tokens, func(t string) bool { return strings.Contains(value, t) }) {
+				values[i] = "[redacted]"
+			}
+		}
+	}
+}
+
+// relocated is where a redirect leads, without a token: to the agent itself where it led to the API.
+func (g *Agent) relocated(location string) string {
+	u, err := url.Parse(location)
+	if err != nil {
+		return "[redacted]"
+	}
+	u.RawQuery = withoutToken(u.RawQuery)
+	for _, base := range g.bases {
+		if strings.EqualFold(u.Host, base.Host) {
+			u.Scheme, u.Host, u.User = "", "", nil
+			u.Path = strings.TrimPrefix(u.Path, strings.TrimSuffix(base.Path, "/"))
+		}
+	}
+	return u.String()
+}
+
+// answerError answers in the place of a WeChat that gave no reply.
+func answerError(w http.ResponseWriter, r *http.Request, err error) {
+	c := callOf(r.Context())
+	if r.Context().Err() != nil {
+		c.outcome, c.status = clientGone, 499 // as nginx has it; nobody reads it
+		panic(http.ErrAbortHandler)
+	}
+	c.refuse(w, failure(err))
+}
+
+func failure(err error) *refusal {
+	var netErr net.Error
+	switch {
+	case errors.Is(err, subscriber.ErrExpired), errors.Is(err, subscriber.ErrClosed):
+		return tokenless(err)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+		return &refusal{http.StatusGatewayTimeout, timedOut, codeBusy, "WeChat does not answer: " + err.Error()}
+	}
+	return &refusal{http.StatusBadGateway, unreachable, codeBusy, "no reply from WeChat: " + err.Error()}
+}
+
+// buffers are those that bodies are copied with.
+type buffers struct{ pool sync.Pool }
+
+const bufferSize = 32 << 10
+
+func (b *buffers) Get() []byte {
+	if buf, ok := b.pool.Get().(*[bufferSize]byte); ok {
+		return buf[:]
+	}
+	return make([]byte, bufferSize)
+}
+
+func (b *buffers) Put(buf []byte) { b.pool.Put((*[bufferSize]byte)(buf)) }
