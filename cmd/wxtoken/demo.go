@@ -58,11 +58,17 @@ func runDemoOn(ctx context.Context, cfg config.Demo, embedded *bus.Embedded, log
 		return err
 	}
 	defer drain(nc)
-	p, err := newPublisher(cfg.Publisher, nc, log)
+	metrics := newRegistry()
+	p, err := newPublisher(cfg.Publisher, nc, metrics, log)
 	if err != nil {
 		return err
 	}
-	show.Conn = nc
+	served, err := startWeb(cfg.Publisher.HTTP, p, metrics, log)
+	if err != nil {
+		return err
+	}
+	defer served.stop()
+	show.Conn, show.StatusURL = nc, served.url
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	published := make(chan error, 1)

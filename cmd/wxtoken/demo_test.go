@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -16,8 +17,13 @@ const demoKey = "wx0123456789abcdef.access_token"
 func TestDemoShowsTokensFlow(t *testing.T) {
 	t.Parallel()
 	addr := freeAddr(t)
-	p := start(t, "demo", "WX_EMBEDDED_ADDR="+addr, "WX_SIM_ADDR="+freeAddr(t), "WX_LOG_LEVEL=error")
+	httpAddr := freeAddr(t)
+	p := start(t, "demo", "WX_EMBEDDED_ADDR="+addr, "WX_SIM_ADDR="+freeAddr(t), "WX_HTTP_ADDR="+httpAddr, "WX_LOG_LEVEL=error")
+	p.awaitLine("http://" + httpAddr + "  (a page for your browser)")
 	p.awaitLine("minted token")
+	if status, page := get(t, httpAddr, "/", nil); status != http.StatusOK || !strings.Contains(page, "wx0123456789abcdef") {
+		t.Errorf("status page: %d %s", status, page)
+	}
 	p.awaitLine("calls answered, 0 refused")
 	nc, err := nats.Connect("nats://" + addr)
 	if err != nil {

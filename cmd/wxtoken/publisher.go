@@ -43,11 +43,11 @@ func runPublisher(ctx context.Context, _, logTo io.Writer) error {
 	if err != nil {
 		return err
 	}
-	stopWeb, err := startWeb(cfg.HTTP, p, metrics, log)
+	served, err := startWeb(cfg.HTTP, p, metrics, log)
 	if err != nil {
 		return err
 	}
-	defer stopWeb()
+	defer served.stop()
 	watching, stopWatching := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	watch.Go(func() { accounts.watch(watching, cfg, again, log, p) })
@@ -99,12 +99,12 @@ func drain(nc *nats.Conn) {
 	nc.Close()
 }
 
-func newPublisher(cfg config.Publisher, nc *nats.Conn, log *slog.Logger) (*publisher.Publisher, error) {
+func newPublisher(cfg config.Publisher, nc *nats.Conn, metrics prometheus.Registerer, log *slog.Logger) (*publisher.Publisher, error) {
 	accounts, err := newAccounts(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return accounts.newPublisher(cfg, nc, nil, log)
+	return accounts.newPublisher(cfg, nc, metrics, log)
 }
 
 func (as *accounts) newPublisher(cfg config.Publisher, nc *nats.Conn, metrics prometheus.Registerer, log *slog.Logger) (*publisher.Publisher, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wxtoken/wxtoken/internal/config"
 	"github.com/wxtoken/wxtoken/internal/httpd"
+	"github.com/wxtoken/wxtoken/internal/statuspage"
 	"github.com/wxtoken/wxtoken/publisher"
 )
 
@@ -28,34 +29,44 @@ func newRegistry() *prometheus.Registry {
 	return r
 }
 
-// startWeb serves health and metrics until the returned function is called. Without an address it serves nothing. That
-// the default one is taken, by another publisher on the same machine, stops nobody.
-func startWeb(cfg config.HTTP, p *publisher.Publisher, metrics prometheus.Gatherer, log *slog.Logger) (stop func(), err error) {
+// web is what a publisher serves over HTTP. Its zero value serves nothing.
+type web struct {
+	url  string
+	stop func()
+}
+
+// startWeb serves the status page, health and metrics until stop is called. Without an address it serves nothing. That the
+// default one is taken, by another publisher on the same machine, stops nobody.
+func startWeb(cfg config.HTTP, p *publisher.Publisher, metrics prometheus.Gatherer, log *slog.Logger) (web, error) {
+	nothing := web{stop: func() {}}
 	if cfg.Addr == "" {
-		return func() {}, nil
+		return nothing, nil
 	}
 	l, err := httpd.Listen(cfg.Addr)
 	switch {
 	case err != nil && cfg.Chosen:
-		return nil, fmt.Errorf("serve health and metrics: %w: set WX_HTTP_ADDR to another address, or to nothing", err)
+		return web{}, fmt.Errorf("serve status page, health and metrics: %w: set WX_HTTP_ADDR to another address, or to nothing", err)
 	case err != nil:
-		log.Warn("no health checks and metrics: set WX_HTTP_ADDR to a free address", "err", err)
-		return func() {}, nil
+		log.Warn("no status page, health checks and metrics: set WX_HTTP_ADDR to a free address", "err", err)
+		return nothing, nil
 	}
+	page := statuspage.New(p)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := httpd.Serve(ctx, l, newWeb(l.Addr(), p, metrics), log); err != nil {
-			log.Error("health checks and metrics have ended", "err", err)
+		if err := httpd.Serve(ctx, l, newWeb(l.Addr(), p, page, metrics), log); err != nil {
+			log.Error("status page, health checks and metrics have ended", "err", err)
 		}
 	}()
-	return func() { cancel(); <-ended }, nil
+	log.Info("status page", "url", httpd.URL(l))
+	return web{httpd.URL(l), func() { page.Close(); cancel(); <-ended }}, nil
 }
 
 // newWeb is what is served at addr. What listens beyond loopback is called by whatever name it has there.
-func newWeb(addr net.Addr, p *publisher.Publisher, metrics prometheus.Gatherer) http.Handler {
+func newWeb(addr net.Addr, p *publisher.Publisher, page *statuspage.Page, metrics prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
+	page.Handle(mux)
 	httpd.Handle(mux, func() (bool, any) { return report(p.Status()) }, metrics)
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsLoopback() {
 		return httpd.Guard(mux)

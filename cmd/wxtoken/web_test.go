@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"io"
 	"net"
@@ -64,6 +65,10 @@ func TestAPublisherTellsHowItIs(t *testing.T) {
 	if err != nil || strings.Contains(metrics, tok.AccessToken()) || strings.Contains(metrics, testSecret) {
 		t.Errorf("metrics show a token or the secret, or there is none: %v", err)
 	}
+	_, page := get(t, addr, "/", nil)
+	if strings.Contains(page, tok.AccessToken()) || strings.Contains(page, testSecret) || !strings.Contains(page, tok.ID) || !strings.Contains(page, testAppID) {
+		t.Errorf("the status page shows a token or the secret, or not the account with its token's id: %s", page)
+	}
 	w.checkForSecrets(nc)
 	if code := p.stop(); code != exitOK {
 		t.Errorf("exit code %d", code)
@@ -82,6 +87,33 @@ func checkMetrics(t *testing.T, metrics string) {
 	lint.Stdin = strings.NewReader(metrics)
 	if out, err := lint.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+}
+
+// The stream of somebody who watches never ends by itself, and a shutdown waited for it.
+func TestAPublisherStopsAlthoughSomebodyWatches(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2*time.Hour)
+	addr := freeAddr(t)
+	p := w.startPublisher("WX_HTTP_ADDR=" + addr)
+	p.awaitLine("token minted")
+	resp, err := http.Get("http://" + addr + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "data: {") {
+	}
+	if !strings.Contains(lines.Text(), testAppID) {
+		t.Errorf("the stream says %q, %v", lines.Text(), lines.Err())
+	}
+	if code := p.stop(); code != exitOK || strings.Contains(p.out.String(), "cut off") {
+		t.Errorf("exit code %d", code)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Errorf("the stream ends with %v", err)
 	}
 }
 

@@ -14,6 +14,7 @@ type demoVars struct {
 	EmbeddedAddr string `envconfig:"WX_EMBEDDED_ADDR" default:"127.0.0.1:4222" desc:"where the embedded NATS server listens"`
 	SimAddr      string `envconfig:"WX_SIM_ADDR" default:"127.0.0.1:9401" desc:"where the simulated WeChat listens"`
 	AccountVars
+	HTTPVars
 	LogLevel string `envconfig:"WX_LOG_LEVEL" default:"error" desc:"of what is logged beside the show: debug, info, warn or error"`
 }
 
@@ -46,6 +47,7 @@ func ReadDemo() (Demo, error) {
 		Names:    wire.DefaultNames(),
 		Replicas: 1,
 		Embedded: bus.EmbeddedConfig{Addr: v.EmbeddedAddr},
+		HTTP:     v.http(&m),
 		Log:      Log{Level: m.level(v.LogLevel)},
 	}}
 	refresh.read(&m, &d.Publisher)

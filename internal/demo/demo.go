@@ -21,6 +21,7 @@ type Config struct {
 	NATSURL         string // for people
 	NeedsServerFlag bool   // the nats CLI would look elsewhere by itself
 	APIBase         string
+	StatusURL       string // of the status page; "" = there is none
 	AppID           string
 	Ahead           time.Duration // how long before its end a token is refreshed
 	Sim             *wxsim.Server // nil: WeChat is real

@@ -14,15 +14,19 @@ func welcome(out io.Writer, cfg Config) {
 	if cfg.Sim != nil {
 		simulated = "  (simulated: its tokens live a minute, and /_sim/ says how to make it fail)"
 	}
+	page := ""
+	if cfg.StatusURL != "" {
+		page = "\n  status   " + cfg.StatusURL + "  (a page for your browser)"
+	}
 	fmt.Fprintf(out, `A publisher, a NATS server, WeChat and a service that calls it, all in this process. Ctrl-C ends it.
 
   NATS     %s
   WeChat   %s%s
-  account  %s
+  account  %s%s
 
 In another window (go install github.com/nats-io/natscli/nats@latest):
 
-`, cfg.NATSURL, cfg.APIBase, simulated, cfg.AppID)
+`, cfg.NATSURL, cfg.APIBase, simulated, cfg.AppID, page)
 	table := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	for _, c := range cfg.commands() {
 		fmt.Fprintf(table, "  %s %s\t%s\n", cfg.natsCLI(), c.args, c.about)
