@@ -60,23 +60,37 @@ func (a *apiWorld) mint() {
 
 func (a *apiWorld) mintBecause(reason wire.Reason) {
 	a.t.Helper()
+	a.store(a.fetch(), reason)
+}
+
+// minted is what WeChat gives.
+type minted struct {
+	Token     string `json:"access_token"`
+	ExpiresIn int64  `json:"expires_in"`
+}
+
+// fetch makes WeChat replace the token.
+func (a *apiWorld) fetch() (m minted) {
+	a.t.Helper()
 	client := &http.Client{Transport: a.sim.Transport()}
 	resp, err := client.Get(apiURL + "/cgi-bin/token?grant_type=client_credential&secret=secret&appid=" + appid)
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var minted struct {
-		Token     string `json:"access_token"`
-		ExpiresIn int64  `json:"expires_in"`
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&minted); err != nil {
+	if err := json.NewDecoder(resp.Body).Decode(&m); err != nil {
 		a.t.Fatal(err)
 	}
+	return m
+}
+
+// store stores what was fetched as the newest token.
+func (a *apiWorld) store(m minted, reason wire.Reason) {
+	a.t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.last = token(a.last.Generation+1, time.Duration(minted.ExpiresIn)*time.Second)
-	a.last.Token, a.last.ID, a.last.Reason = secret.New(minted.Token), wire.TokenID(minted.Token), reason
+	a.last = token(a.last.Generation+1, time.Duration(m.ExpiresIn)*time.Second)
+	a.last.Token, a.last.ID, a.last.Reason = secret.New(m.Token), wire.TokenID(m.Token), reason
 	a.put(a.last)
 }
 

@@ -162,8 +162,9 @@ func TestTransportRefreshesAgainAfterARotation(t *testing.T) {
 				return
 			}
 			first = false
-			a.mint()
-			a.revoke()
+			fetched := a.fetch()
+			a.revoke() // before the source can have it
+			a.store(fetched, wire.ReasonScheduled)
 			a.reply(req, wire.AlreadyReplaced)
 		})
 		a.revoke()
