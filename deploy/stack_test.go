@@ -90,7 +90,7 @@ func newStack(t *testing.T) *stack {
 	s := &stack{t: t, project: project}
 	s.compose = append(compose, "-p", project, "-f", "../docker-compose.yml", "-f", names)
 	s.env = append(os.Environ(), env, "COMPOSE_PROJECT_NAME=", "DOCKER_BUILDKIT=0", "WX_APPID=", "WX_LOG_LEVEL=debug", "WX_ENDPOINT=token",
-		"WX_REFRESH_EVERY=45s", "CALL_EVERY=200ms",
+		"WX_REFRESH_EVERY=15s", "CALL_EVERY=200ms",
 		"WX_PORT_NATS=0", "WX_PORT_SIMULATOR=0", "WX_PORT_PUBLISHER=0", "WX_PORT_AGENT=0", "WX_PORT_EXAMPLE=0") // any that are free
 	return s
 }

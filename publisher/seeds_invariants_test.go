@@ -149,16 +149,17 @@ func (r *seedRun) checkOneMinter(calls []*wxCall) {
 
 // checkRepeats is a part of I9: a mint without an answer is repeated at once.
 func (r *seedRun) checkRepeats(calls []*wxCall) {
-	repeats := make(map[*proc]time.Time)
-	for _, c := range calls {
-		if c.answered || c.held || c.late || c.ended.IsZero() || repeats[c.p].Equal(c.asked) {
+	isRepeat := make(map[*wxCall]bool) // by the call: several may be made in one instant
+	for i, c := range calls {
+		if c.answered || c.held || c.late || c.ended.IsZero() || isRepeat[c] {
 			continue
 		}
 		until := c.ended.Add(200 * time.Millisecond)
-		i := slices.IndexFunc(calls, func(o *wxCall) bool { return o != c && o.p == c.p && !o.asked.Before(c.ended) })
+		later := calls[i+1:]
+		next := slices.IndexFunc(later, func(o *wxCall) bool { return o.p == c.p && !o.asked.Before(c.ended) })
 		switch {
-		case i >= 0 && !calls[i].asked.After(until):
-			repeats[c.p] = calls[i].asked
+		case next >= 0 && !later[next].asked.After(until):
+			isRepeat[later[next]] = true
 		case !c.p.wasTroubled(c.asked.Add(-seedLease), until) && !r.wasDown(c.asked.Add(-seedLease), until):
 			r.violated("I9", "the mint of %s for %s that ended at %s without an answer wasn't repeated", c.p.name, c.account.appid, r.at(c.ended))
 		}
