@@ -157,3 +157,23 @@ func seriesOf(t *testing.T, accounts int) (series int) {
 	})
 	return series
 }
+
+func TestALiveTokenDoesNotHideWhatAHumanMustMend(t *testing.T) {
+	inBubble(t, wxsim.Options{}, func(t *testing.T, w *world) {
+		p, nc := w.make(w.config(wechat.StableToken), w.nats.Reach()...)
+		w.run(p, nc)
+		w.value(anyValue)
+		time.Sleep(time.Minute)
+		w.fault(wxsim.Fault{Kind: wxsim.ErrCode, Code: 40164, Count: 1})
+		if _, fault := w.ask("wx.token.refresh", ""); fault == nil {
+			t.Fatal("minted from an IP that is not whitelisted")
+		}
+		if s := p.Status(); s.Ready() || s.Usable() != 1 || !strings.Contains(s.Accounts[0].Problem(), "40164") {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(2*time.Hour - 3*time.Minute) // the schedule has had a new one
+		if s := p.Status(); !s.Ready() {
+			t.Errorf("mended: %+v", s)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wxtoken/wxtoken/internal/wechat"
 	"github.com/wxtoken/wxtoken/internal/wire"
 )
 
@@ -53,13 +54,13 @@ func (p *Publisher) Status() Status {
 	return s
 }
 
-// Ready tells whether all is well: NATS is there, the buckets can be read and written, and every account has a live token
-// in them.
+// Ready tells whether all is well: NATS is there, the buckets can be read and written, every account has a live token in
+// them, and WeChat refuses none for a reason that only a human can mend.
 func (s Status) Ready() bool {
 	return s.Connected && s.StoreErr == nil && len(s.Troubled()) == 0
 }
 
-// Troubled are the accounts whose services have no live token.
+// Troubled are the accounts that have a Problem.
 func (s Status) Troubled() []AccountStatus {
 	var troubled []AccountStatus
 	for _, a := range s.Accounts {
@@ -70,7 +71,7 @@ func (s Status) Troubled() []AccountStatus {
 	return troubled
 }
 
-// Problem says why services can't use the account's token, or "".
+// Problem says why services can't use the account's token, or won't soon unless a human acts, or "".
 func (a AccountStatus) Problem() string {
 	why := ""
 	if a.LastErr != nil {
@@ -83,9 +84,24 @@ func (a AccountStatus) Problem() string {
 		return "the new token is not stored yet" + why
 	case !a.Live:
 		return "the token has expired" + why
+	case a.LastErr != nil && classOf(a.LastErr) == wechat.Permanent:
+		return "the token is live, but WeChat refuses the next" + why
 	}
 	return ""
 }
+
+// Usable are how many accounts have a token that services can use.
+func (s Status) Usable() (n int) {
+	for _, a := range s.Accounts {
+		if a.Usable() {
+			n++
+		}
+	}
+	return n
+}
+
+// Usable tells whether the account has a token that services can use.
+func (a AccountStatus) Usable() bool { return a.Live && !a.Unstored }
 
 // ErrCode is WeChat's of the last mint if it failed, else 0.
 func (a AccountStatus) ErrCode() int { return errCode(a.LastErr) }

@@ -104,7 +104,7 @@ func report(s publisher.Status) (ready bool, answer any) {
 		r.Store = s.StoreErr.Error()
 	}
 	troubled := s.Troubled()
-	r.Live = r.Accounts - len(troubled)
+	r.Live = s.Usable()
 	for _, a := range troubled[:min(len(troubled), troublesShown)] {
 		t := trouble{AppID: a.AppID, Problem: a.Problem(), ErrCode: a.ErrCode()}
 		if !a.RetryAt.IsZero() {

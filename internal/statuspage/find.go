@@ -64,7 +64,7 @@ const (
 
 func stateOf(a publisher.AccountStatus) state {
 	switch {
-	case a.Problem() != "":
+	case !a.Usable():
 		return stateBad
 	case a.LastErr != nil:
 		return stateWarn
