@@ -81,7 +81,7 @@ func (f *fleet) start(name string, endpoint wechat.Endpoint) {
 	})
 }
 
-// awaitStored waits until that many tokens were stored.
+// awaitStored waits until that many tokens were stored, up to five for each account.
 func (f *fleet) awaitStored(n uint64) {
 	f.b.Helper()
 	js, err := jetstream.New(f.nats.Connect())
@@ -90,7 +90,7 @@ func (f *fleet) awaitStored(n uint64) {
 	}
 	for {
 		stream, err := js.Stream(f.b.Context(), names.Stream())
-		if err == nil && stream.CachedInfo().State.LastSeq >= n {
+		if err == nil && stream.CachedInfo().State.Msgs >= n {
 			return
 		}
 		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
