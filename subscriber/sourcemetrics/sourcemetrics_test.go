@@ -23,11 +23,12 @@ func gathered(t *testing.T, from prometheus.Gatherer) map[string]float64 {
 	values := make(map[string]float64)
 	for _, f := range families {
 		for _, m := range f.Metric {
-			name := f.GetName()
+			var name strings.Builder
+			name.WriteString(f.GetName())
 			for _, l := range m.Label {
-				name += " " + l.GetValue()
+				name.WriteString(" " + l.GetValue())
 			}
-			values[name] = m.GetGauge().GetValue()
+			values[name.String()] = m.GetGauge().GetValue()
 		}
 	}
 	return values
