@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wxtoken/wxtoken/internal/bus"
 	"github.com/wxtoken/wxtoken/internal/secret"
 	"github.com/wxtoken/wxtoken/internal/wechat"
 	"github.com/wxtoken/wxtoken/internal/wire"
@@ -349,5 +350,20 @@ func TestDoubtOutlivesALateWritersToken(t *testing.T) {
 		if a.seen.ID != late.ID || a.isDoubted() != doubtful {
 			t.Errorf("fence %d: holds %s, doubted %v", fence, a.seen.ID, a.isDoubted())
 		}
+	}
+}
+
+// Leases and budgets that version 1 wrote, which a later one finds in the store.
+func TestStateOfVersion1IsRead(t *testing.T) {
+	const written = `{"owner":"host-a/1","nonce":"n1","since":"2026-11-22T12:00:00Z"}`
+	l := lease{nonce: "n1"}
+	if !l.wrote(bus.Entry{Value: []byte(written)}) || (&lease{nonce: "n2"}).wrote(bus.Entry{Value: []byte(written)}) {
+		t.Error("the nonce of a lease isn't read")
+	}
+	spent := budgets{map[string][]byte{budgetKey("wx1"): []byte(
+		`{"asked_full_at":"2026-11-22T12:10:00Z","forced_at":"2026-11-22T12:00:00Z","forced_day":"2026-11-22","forced":3}`)}}
+	b := spent.of("wx1")
+	if forced, asked := b.left(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)); forced != 17 || asked != 8 {
+		t.Errorf("%d forced refreshes and %d mints left of %+v", forced, asked, b)
 	}
 }
