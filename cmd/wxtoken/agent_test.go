@@ -199,6 +199,11 @@ func TestAgentBearsIdleAndSlowClients(t *testing.T) {
 	if testing.Short() || raceDetector {
 		t.Skip("opens 10,000 connections")
 	}
+	const idle, slow = 10_000, 200
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < idle+4*slow {
+		t.Skipf("needs more open files than the limit of %d (ulimit -n)", files.Cur)
+	}
 	w := newWorld(t, 5*time.Minute)
 	w.startPublisher()
 	addr := freeAddr(t)
@@ -214,7 +219,6 @@ func TestAgentBearsIdleAndSlowClients(t *testing.T) {
 		}
 		return conn
 	}
-	const idle, slow = 10_000, 200
 	for range idle {
 		conn := dial("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		if _, err := conn.Read(make([]byte, 512)); err != nil {
