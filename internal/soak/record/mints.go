@@ -1,0 +1,101 @@
+package record
+
+import (
+	"fmt"
+	"time"
+)
+
+// Purpose is what a mint was for.
+type Purpose int
+
+// The purposes.
+const (
+	Needed   Purpose = iota // there was no token, it was dead, or it was due
+	Repeated                // one for the same need had been made, but its answer was lost, its minter struck or the store away
+	Wasted                  // nothing called for it
+)
+
+// Minted is a mint of ours and what it was for.
+type MintFor struct {
+	Mint
+	Purpose Purpose
+	Why     string
+}
+
+// dueEarly is how much before WX_REFRESH_AHEAD a mint may be due: clocks are read at several places.
+const dueEarly = time.Second
+
+// Mints says of every mint of ours what it was for. The least number possible is that of the Needed ones: a publisher
+// that knew all in advance would have needed them too.
+func (b *Book) Mints() []MintFor {
+	f := b.snapshot()
+	var all []MintFor
+	latest := make(map[string]Mint) // ours, by account
+	for _, m := range f.mints {
+		if m.By == ByStranger {
+			continue
+		}
+		purpose, why := f.purpose(m, latest[m.AppID])
+		all = append(all, MintFor{Mint: m, Purpose: purpose, Why: why})
+		latest[m.AppID] = m
+	}
+	return all
+}
+
+func (f *facts) purpose(m, before Mint) (Purpose, string) {
+	s, found := f.storedAt(m.AppID, m.At)
+	switch {
+	case before.ID != "" && before.ID != s.ID && before.At.After(s.Minted):
+		return f.repeated(before, m)
+	case !found:
+		return Needed, "the first"
+	case f.deadAt(s.ID, m.At):
+		return Needed, "the token was dead"
+	case s.Expires.Sub(m.At) <= f.rules.Ahead+dueEarly:
+		return Needed, "due"
+	}
+	if t, ok := f.during(s.Stored, m.At, kind(Lost)); ok {
+		return Needed, t.What
+	}
+	return Wasted, fmt.Sprintf("the stored token was good for %v more", s.Expires.Sub(m.At).Round(time.Millisecond))
+}
+
+// storedAt is the newest value that an account had.
+func (f *facts) storedAt(appid string, at time.Time) (Value, bool) {
+	var newest Value
+	found := false
+	for _, v := range f.stored {
+		if v.AppID == appid && !v.Stored.After(at) {
+			newest, found = v, true
+		}
+	}
+	return newest, found
+}
+
+// repeated says why a mint was made again.
+func (f *facts) repeated(first, again Mint) (Purpose, string) {
+	request, ok := f.requestOf(first)
+	if !ok || request.ID != first.ID {
+		return Repeated, "its answer was lost"
+	}
+	if t, ok := f.during(first.At.Add(-settling), again.At, on(request.Publisher, OnPublishers, OnNATS)); ok {
+		return Repeated, t.What
+	}
+	if t, ok := f.during(first.At.Add(-settling), again.At, kind(Killed, Stopped, Cut, Slowed, Lost)); ok && first.Life == again.Life {
+		return Repeated, t.What
+	}
+	if first.Life != again.Life {
+		return Needed, "WeChat had forgotten all tokens"
+	}
+	return Wasted, "the token before it had reached its publisher and wasn't stored"
+}
+
+// requestOf finds the request that made a token.
+func (f *facts) requestOf(m Mint) (MintRequest, bool) {
+	for _, r := range f.requests {
+		if r.AppID == m.AppID && (r.ID == m.ID || r.ID == "" && !m.At.Before(r.Begin) && !m.At.After(r.End)) {
+			return r, true
+		}
+	}
+	return MintRequest{}, false
+}
