@@ -44,6 +44,7 @@ type Agent struct {
 	metrics  *metrics
 	log      *slog.Logger
 	accounts accounts
+	listed   atomic.Bool // all accounts of the bucket are known
 	keys     atomic.Pointer[map[string]secret.String]
 	fleet    atomic.Pointer[fleetState]
 	warned   atomic.Int64 // when a failed call was logged loudly the last time, Unix seconds
@@ -74,6 +75,7 @@ func New(cfg Config) (*Agent, error) {
 	for _, appid := range cfg.AppIDs {
 		g.accounts.add(appid, false)
 	}
+	g.listed.Store(len(cfg.AppIDs) > 0) // no others are served
 	return g, g.metrics.register(cfg.Metrics, &g.accounts)
 }
 

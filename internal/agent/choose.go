@@ -18,14 +18,17 @@ func (g *Agent) choose(r *http.Request, carried string) (*account, *refusal) {
 	case len(named) == 1:
 		return g.named(named[0])
 	}
-	only, count := g.accounts.only()
-	if only != nil {
-		return only, nil
-	}
 	if carried != "" {
 		if a := g.accounts.holding(carried); a != nil {
 			return a, nil
 		}
+	}
+	if !g.listed.Load() { // the only one found so far may be one of many
+		return nil, notListed()
+	}
+	only, count := g.accounts.only()
+	if only != nil {
+		return only, nil
 	}
 	if count == 0 {
 		return nil, &refusal{http.StatusServiceUnavailable, noToken, codeBusy, "no account has a token yet"}
@@ -39,8 +42,16 @@ func (g *Agent) named(appid string) (*account, *refusal) {
 		return nil, &refusal{http.StatusBadRequest, badRequest, codeAppID, "what names the account is no AppID"}
 	}
 	a := g.accounts.get(appid)
-	if a == nil {
+	switch {
+	case a == nil && !g.listed.Load():
+		return nil, notListed()
+	case a == nil:
 		return nil, &refusal{http.StatusNotFound, unknownAccount, codeAppID, "account " + appid + " is not served here: look at WX_APPIDS, and whether a publisher holds it"}
 	}
 	return a, nil
+}
+
+// notListed is the answer while the accounts of the bucket are still looked for.
+func notListed() *refusal {
+	return &refusal{http.StatusServiceUnavailable, noToken, codeBusy, "the accounts have not been read from NATS yet: try again, and look at /readyz"}
 }

@@ -15,7 +15,9 @@ const (
 	attemptTimeout = 5 * time.Second
 	// retryPause is between attempts after something that waiting alone doesn't mend.
 	retryPause = 5 * time.Second
-	// rightsPause is the same after a missing right, of which the server's log tells each time.
+	// listPause is between attempts to list the accounts.
+	listPause = time.Second
+	// rightsPause is retryPause after a missing right, of which the server's log tells each time.
 	rightsPause = time.Minute
 )
 
@@ -41,10 +43,30 @@ func (g *Agent) keep(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
-	for appid := range fleet.Discover(ctx) {
+	found := func(appid string) {
 		if a, isNew := g.accounts.add(appid, true); isNew {
 			keepers.Go(func() { g.keepAccount(ctx, fleet, a) })
 		}
+	}
+	keepers.Go(func() { g.listOnce(ctx, fleet, found) })
+	for appid := range fleet.Discover(ctx) {
+		found(appid)
+	}
+}
+
+// listOnce tries until all accounts of the bucket are found, or can't be for want of a right: from then on, an account
+// that isn't among them is unknown here.
+func (g *Agent) listOnce(ctx context.Context, fleet *subscriber.Fleet, found func(appid string)) {
+	for ctx.Err() == nil {
+		appids, err := fleet.AppIDs(ctx)
+		for _, appid := range appids {
+			found(appid)
+		}
+		if _, noRight := errors.AsType[*subscriber.RightsError](err); err == nil || noRight {
+			g.listed.Store(true)
+			return
+		}
+		pause(ctx, listPause)
 	}
 }
 

@@ -9,6 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/wxtoken/wxtoken/internal/wire"
 	"github.com/wxtoken/wxtoken/internal/wxsim"
 )
 
@@ -23,7 +27,7 @@ func TestCallsNeedNoToken(t *testing.T) {
 
 func TestWhichAccount(t *testing.T) {
 	w := newWorld(t, nil, first, second)
-	await(t, "both", func() bool { return liveOf(w.agent.accounts.all()) == 2 })
+	await(t, "both", func() bool { return liveOf(w.agent.accounts.all()) == 2 && w.agent.listed.Load() })
 	w.wantFine(w.call("GET", "/cgi-bin/a", "", "X-WX-AppID", first))
 	w.wantFine(w.call("GET", "/cgi-bin/a", "", "x-wx-appid", second))
 	w.wantFine(w.call("GET", "/cgi-bin/a?access_token="+w.token(second), ""))
@@ -52,6 +56,29 @@ func TestWhichAccount(t *testing.T) {
 	stats, err := w.sim.Stats(second)
 	if err != nil || stats.Accepted != 3 { // its mint, too
 		t.Errorf("%s: %+v, %v", second, stats, err)
+	}
+}
+
+// A soak found that an agent, just started, called accounts unknown that it hadn't looked for yet: an SDK takes 40013 for
+// final. It could also have taken the first account that it found for the only one.
+func TestAccountsAreNotUnknownBeforeTheyAreListed(t *testing.T) {
+	nc, err := nats.Connect("nats://127.0.0.1:1", nats.RetryOnFailedConnect(true))
+	must(t, err)
+	defer nc.Close()
+	g, err := New(Config{Conn: nc, Names: wire.DefaultNames(), Bases: []string{"http://127.0.0.1:1"}, Metrics: prometheus.NewRegistry()})
+	must(t, err)
+	g.accounts.add(first, true)
+	for _, appid := range []string{"", second} {
+		r := httptest.NewRequest("GET", "/cgi-bin/a", nil)
+		r.Host = "127.0.0.1"
+		if appid != "" {
+			r.Header.Set("X-WX-AppID", appid)
+		}
+		got := httptest.NewRecorder()
+		g.Handler().ServeHTTP(got, r)
+		if got.Code != 503 || !strings.Contains(got.Body.String(), `"errcode":-1`) {
+			t.Errorf("account %q: %d %s", appid, got.Code, got.Body)
+		}
 	}
 }
 
