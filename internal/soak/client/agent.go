@@ -3,7 +3,9 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -18,7 +20,7 @@ const askEvery = 50 * time.Millisecond
 func (c *caller) throughAgent(ctx context.Context, cfg Config) error {
 	ready := func(appid string) (*http.Client, error) {
 		go c.askFor(ctx, cfg.Agent, appid)
-		return &http.Client{}, nil
+		return &http.Client{Transport: patient{http.DefaultTransport}}, nil
 	}
 	return c.callAll(ctx, cfg.AppIDs, ready, func(ctx context.Context, appid string) (*http.Request, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.Agent+"/cgi-bin/user/get", nil)
@@ -27,6 +29,25 @@ func (c *caller) throughAgent(ctx context.Context, cfg Config) error {
 		}
 		return req, err
 	})
+}
+
+// patient tries again, until the request's ctx ends, while nothing listens: so do clients of a process beside them, which
+// is restarted now and then.
+type patient struct{ base http.RoundTripper }
+
+// RoundTrip is http.RoundTripper's, for requests without a body.
+func (p patient) RoundTrip(req *http.Request) (*http.Response, error) {
+	for {
+		resp, err := p.base.RoundTrip(req)
+		if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "dial" {
+			return resp, err
+		}
+		select {
+		case <-req.Context().Done():
+			return nil, err
+		case <-time.After(callEvery):
+		}
+	}
 }
 
 // askFor tells which token the agent gives an SDK.

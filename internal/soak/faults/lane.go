@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -31,9 +32,11 @@ const betweenElections = 3 * time.Second
 // Run strikes all lanes until ctx ends, and returns when all is mended. An error means that the soak could not do what it
 // wanted, not that what it struck did wrong.
 func Run(ctx context.Context, s *stage.Stage, seed uint64) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var group sync.WaitGroup
+	var mu sync.Mutex
+	var errs error
 	for i, plan := range []struct {
 		name   string
 		pause  span
@@ -48,15 +51,15 @@ func Run(ctx context.Context, s *stage.Stage, seed uint64) error {
 		l := &lane{Stage: s, ctx: ctx, mend: context.WithoutCancel(ctx), rng: rand.New(rand.NewPCG(seed, uint64(i)))}
 		group.Go(func() {
 			if err := l.run(plan.pause, plan.faults); err != nil {
-				cancel(fmt.Errorf("faults of %s: %w", plan.name, err))
+				mu.Lock()
+				errs = errors.Join(errs, fmt.Errorf("faults of %s: %w", plan.name, err))
+				mu.Unlock()
+				cancel()
 			}
 		})
 	}
 	group.Wait()
-	if err := context.Cause(ctx); err != context.DeadlineExceeded && err != context.Canceled {
-		return err
-	}
-	return nil
+	return errs
 }
 
 func (l *lane) run(pause span, faults []fault) error {

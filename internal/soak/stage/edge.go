@@ -67,7 +67,7 @@ func (e *edge) gate(name, addr string) (*Gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gate{addr: addr}
+	g := &Gate{addr: l.Addr().String()}
 	g.server = &http.Server{ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if g.shut.Load() > 0 {
 			panic(http.ErrAbortHandler)
