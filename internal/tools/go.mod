@@ -4,8 +4,14 @@ module github.com/wxtoken/wxtoken/internal/tools
 go 1.26.0
 
 tool (
+	github.com/wxtoken/wxtoken/internal/tools/supply
 	golang.org/x/vuln/cmd/govulncheck
 	honnef.co/go/tools/cmd/staticcheck
+)
+
+require (
+	github.com/CycloneDX/cyclonedx-go v0.12.0
+	github.com/google/licensecheck v0.3.1
 )
 
 require (
