@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// BenchmarkTransport measures a call with and without Transport: over sockets, and with nothing below that costs anything.
+// BenchmarkTransport measures a call with and without Transport: to a server on loopback, with nothing below that costs
+// anything, and to a host that gets no token.
 func BenchmarkTransport(b *testing.B) {
 	client, url, _ := serve(b, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, `{"errcode":0,"errmsg":"ok"}`) })
 	healing := client.Transport.(*transport)
@@ -16,11 +17,18 @@ func BenchmarkTransport(b *testing.B) {
 	address := url + "/cgi-bin/user/info?openid=o1"
 	nothing := baseFunc(func(req *http.Request) (*http.Response, error) { return replying(`{"errcode":0,"errmsg":"ok"}`), nil })
 
-	b.Run("sockets/bare", func(b *testing.B) { benchCalls(b, healing.base, address+"&access_token="+token) })
-	b.Run("sockets/Transport", func(b *testing.B) { benchCalls(b, with.Transport(healing.base), address) })
-	b.Run("nothing/bare", func(b *testing.B) { benchCalls(b, nothing, address+"&access_token="+token) })
-	b.Run("nothing/Transport", func(b *testing.B) { benchCalls(b, with.Transport(nothing), address) })
-	b.Run("nothing/other host", func(b *testing.B) { benchCalls(b, with.Transport(nothing), "https://example.com/x") })
+	const other = "https://example.com/x"
+	for _, call := range []struct {
+		to, address, complete string
+		base                  http.RoundTripper
+	}{
+		{"server", address, address + "&access_token=" + token, healing.base},
+		{"nothing", address, address + "&access_token=" + token, nothing},
+		{"other-host", other, other, nothing},
+	} {
+		b.Run("to="+call.to+"/by=ours", func(b *testing.B) { benchCalls(b, with.Transport(call.base), call.address) })
+		b.Run("to="+call.to+"/by=bare", func(b *testing.B) { benchCalls(b, call.base, call.complete) })
+	}
 }
 
 func benchCalls(b *testing.B, rt http.RoundTripper, address string) {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -17,12 +18,13 @@ import (
 	"time"
 )
 
-// What the agent adds to a call, beside a bare httputil.ReverseProxy to the same WeChat, with one connection and with 64.
+// What the agent adds to a call, beside a bare httputil.ReverseProxy to the same WeChat and one with a pool of buffers, with
+// one connection and with 64.
 // WeChat here is a handler that does nothing, so all that is measured is proxies.
 func BenchmarkCall(b *testing.B) {
 	for _, clients := range []int{1, 64} {
-		for _, kind := range []string{"bare", "pooled", "agent"} {
-			b.Run(kind+"/"+map[int]string{1: "1", 64: "64"}[clients], func(b *testing.B) {
+		for _, by := range []string{"ours", "proxy", "pooled-proxy"} {
+			b.Run(fmt.Sprintf("clients=%d/by=%s", clients, by), func(b *testing.B) {
 				w := newWorld(b, func(c *Config) { c.Logger = slog.New(slog.DiscardHandler) }, first)
 				w.wx.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 					_, _ = io.Copy(io.Discard, r.Body)
@@ -30,8 +32,8 @@ func BenchmarkCall(b *testing.B) {
 					_, _ = io.WriteString(rw, fineAnswer)
 				})
 				target := w.url
-				if kind != "agent" {
-					target = bare(b, w.wx.URL, kind == "pooled")
+				if by != "ours" {
+					target = bare(b, w.wx.URL, by == "pooled-proxy")
 				}
 				load(b, target, clients)
 			})

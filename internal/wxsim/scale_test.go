@@ -30,13 +30,19 @@ func TestThousandsOfAccountsAreCheap(t *testing.T) {
 	runtime.KeepAlive(s)
 }
 
+// A check among 100,000 accounts, beside one in a simulator of a single account.
 func BenchmarkCheckAmongManyAccounts(b *testing.B) {
+	b.Run("by=ours", func(b *testing.B) { checkAmong(b, 100_000) })
+	b.Run("by=single", func(b *testing.B) { checkAmong(b, 1) })
+}
+
+func checkAmong(b *testing.B, accounts int) {
 	s, err := New(Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	var token string
-	for i := range 100_000 {
+	for i := range accounts {
 		id := fmt.Sprintf("wx%016d", i)
 		if err := s.AddAccount(Account{AppID: id, Secret: pass}); err != nil {
 			b.Fatal(err)

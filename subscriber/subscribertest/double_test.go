@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wxtoken/wxtoken/internal/natstest"
 	"github.com/wxtoken/wxtoken/subscriber"
 	"github.com/wxtoken/wxtoken/subscriber/subscribertest"
 )
@@ -205,12 +206,19 @@ func TestManyAtOnce(t *testing.T) {
 	all.Wait()
 }
 
-// BenchmarkNew measures all that a test pays: New, and the end.
+// BenchmarkNew measures all that a test pays, New and the end, beside a bare NATS server with JetStream and a connection.
 func BenchmarkNew(b *testing.B) {
-	for b.Loop() {
-		one := &oneTest{TB: b}
-		subscribertest.New(one, appid)
-		one.end()
+	for _, by := range []struct {
+		name  string
+		start func(testing.TB)
+	}{{"ours", func(t testing.TB) { subscribertest.New(t, appid) }}, {"server", func(t testing.TB) { natstest.Start(t).Connect() }}} {
+		b.Run("by="+by.name, func(b *testing.B) {
+			for b.Loop() {
+				one := &oneTest{TB: b}
+				by.start(one)
+				one.end()
+			}
+		})
 	}
 }
 

@@ -1,0 +1,8 @@
+// The benchmark report, kept out of the go.mod that users inherit.
+module github.com/wxtoken/wxtoken/internal/benchreport
+
+go 1.26.0
+
+require golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da
+
+require github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
