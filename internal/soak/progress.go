@@ -11,8 +11,8 @@ import (
 
 const progressEvery = 10 * time.Second
 
-// showProgress writes a line every few seconds, until the returned function is called.
-func showProgress(book *record.Book, lasts time.Duration, out io.Writer) (stop func()) {
+// showProgress writes a line every few seconds, and the book so far to a file, until the returned function is called.
+func showProgress(book *record.Book, path string, lasts time.Duration, out io.Writer) (stop func()) {
 	began, done := time.Now(), make(chan struct{})
 	var group sync.WaitGroup
 	group.Go(func() {
@@ -24,6 +24,9 @@ func showProgress(book *record.Book, lasts time.Duration, out io.Writer) (stop f
 				return
 			case <-every.C:
 				fmt.Fprintf(out, "soak: %v of %v: %s\n", time.Since(began).Round(time.Second), lasts, progress(book))
+				if err := book.Save(path); err != nil {
+					fmt.Fprintln(out, "soak:", err)
+				}
 			}
 		}
 	})

@@ -42,7 +42,11 @@ func soak(ctx context.Context, opts options, stdout, stderr io.Writer) (held boo
 		return false, err
 	}
 	began := time.Now()
-	if err := strike(ctx, s, opts, stderr); err != nil {
+	book := filepath.Join(dir, "book.json")
+	if err := strike(ctx, s, opts, book, stderr); err != nil {
+		return false, err
+	}
+	if err := s.Book.Save(book); err != nil {
 		return false, err
 	}
 	r := newReport(s.Book, opts, time.Since(began))
@@ -50,10 +54,10 @@ func soak(ctx context.Context, opts options, stdout, stderr io.Writer) (held boo
 }
 
 // strike lets faults strike, and sees that everything is well afterwards.
-func strike(ctx context.Context, s *stage.Stage, opts options, stderr io.Writer) error {
+func strike(ctx context.Context, s *stage.Stage, opts options, book string, stderr io.Writer) error {
 	striking, cancel := context.WithTimeout(ctx, opts.lasts)
 	defer cancel()
-	stop := showProgress(s.Book, opts.lasts, stderr)
+	stop := showProgress(s.Book, book, opts.lasts, stderr)
 	err := faults.Run(striking, s, opts.seed)
 	stop()
 	if err != nil {

@@ -70,11 +70,8 @@ func (w *WeChat) Revoke(ctx context.Context, a Account) error {
 	if err != nil || id == "" {
 		return err
 	}
-	if err := w.ask(ctx, http.MethodPost, "revoke", fmt.Sprintf(`{"appid":%q,"channel":%q}`, a.AppID, a.Endpoint), nil); err != nil {
-		return err
-	}
 	w.book.Revoked(id, time.Now())
-	return nil
+	return w.ask(ctx, http.MethodPost, "revoke", fmt.Sprintf(`{"appid":%q,"channel":%q}`, a.AppID, a.Endpoint), nil)
 }
 
 // Stranger mints as somebody who has the secret.
