@@ -55,7 +55,7 @@ func (r *refresh) restore(ctx context.Context) error {
 	if !isMissing || kept && r.overtaken(v) {
 		return nil
 	}
-	s, err := r.put(ctx, v)
+	s, err := r.put(ctx, r.raise(v))
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,16 @@ func (r *refresh) put(ctx context.Context, v wire.Value) (stored, error) {
 		if r.overtaken(v) {
 			return r.current, nil
 		}
-		v.Generation = max(v.Generation, wire.NextGeneration(current.Generation, v.MintedAt))
+		v = r.raise(v)
 	}
+}
+
+// raise gives v a generation that readers take who have what the key holds now.
+func (r *refresh) raise(v wire.Value) wire.Value {
+	if r.current.exists {
+		v.Generation = max(v.Generation, wire.NextGeneration(r.current.Generation, v.MintedAt))
+	}
+	return v
 }
 
 // readAfter looks at what is there after a write that failed, at once after a conflict and with a pause otherwise.

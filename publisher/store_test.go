@@ -195,42 +195,6 @@ func TestI9ATokenThatCouldNotBeStoredIsKept(t *testing.T) {
 	}
 }
 
-func TestI2ATokenIsGivenUpForOneWithALaterFence(t *testing.T) {
-	for _, later := range []bool{true, false} {
-		inBubble(t, wxsim.Options{}, func(t *testing.T, w *world) {
-			w.start(w.config(wechat.PlainToken))
-			v := w.value(anyValue)
-			time.Sleep(time.Minute)
-			w.fault(wxsim.Fault{Group: wxsim.GroupMint, Kind: wxsim.Delay, Delay: 3 * time.Second})
-			replies := make(chan wire.Reply, 1)
-			go func() {
-				reply, _ := w.ask(names.RefreshSubject(), "")
-				replies <- reply
-			}()
-			time.Sleep(time.Second)
-			theirs := v
-			theirs.Generation = wire.NextGeneration(v.Generation, time.Now().Add(time.Hour))
-			theirs.Token = secret.New("84_theirs")
-			theirs.ID = wire.TokenID("84_theirs")
-			if later {
-				theirs.Fence += 1000
-			}
-			w.put(theirs)
-			reply := <-replies
-			now, _ := w.stored()
-			if got := now.ID == theirs.ID; got != later {
-				t.Errorf("later fence %v: stored %+v", later, now)
-			}
-			if reply.ID != now.ID || reply.Outcome != wire.Replaced || now.Generation < theirs.Generation {
-				t.Errorf("later fence %v: reply %+v, stored %+v", later, reply, now)
-			}
-			if told := w.events(wire.EventStaleWriter) == 1; told != later {
-				t.Errorf("later fence %v: stale_writer told %v", later, told)
-			}
-		})
-	}
-}
-
 func TestI9AStoreWhoseAckIsLostIsFoundDone(t *testing.T) {
 	inBubble(t, wxsim.Options{}, func(t *testing.T, w *world) {
 		line := w.deafLine(names.KeySubject(wire.Key(appid, wire.KindAccessToken)) + " ")
