@@ -139,7 +139,7 @@ func (f *feed) refused(ctx context.Context, s *subscription) (denied, err error)
 func (g *get) fetch(ctx context.Context) (*nats.Msg, error) {
 	f := g.w.feed
 	names := f.opts.names
-	msg, err := f.inbox.request(ctx, "$JS.API.DIRECT.GET."+names.Stream()+"."+names.KeySubject(g.w.key()), nil)
+	msg, err := f.inbox.ask(ctx, "$JS.API.DIRECT.GET."+names.Stream()+"."+names.KeySubject(g.w.key()), nil)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("%w %s", ErrNoBucket, names.Bucket)

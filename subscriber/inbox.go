@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -31,9 +32,23 @@ func newInbox(l link) *inbox {
 	return &inbox{link: l, base: l.NewInbox(), alone: make(chan struct{}, 1), waiting: make(map[string]chan *nats.Msg)}
 }
 
+// askAgain is how long a question of JetStream's waits for its answer before it is asked once more, and then twice as
+// long, and so on: while a cluster elects, or a server rejoins it, questions get lost.
+const askAgain = 500 * time.Millisecond
+
+// ask is request for what may be asked twice: it asks again while no reply comes.
+func (in *inbox) ask(ctx context.Context, subject string, data []byte) (*nats.Msg, error) {
+	return in.exchange(ctx, subject, data, askAgain)
+}
+
 // request asks and waits for the reply until ctx ends, which must have a deadline. Its errors are ErrNotConnected,
 // errSilent, *RightsError, nats.ErrNoResponders and ErrUnavailable.
 func (in *inbox) request(ctx context.Context, subject string, data []byte) (*nats.Msg, error) {
+	return in.exchange(ctx, subject, data, 0)
+}
+
+// exchange asks, again after a time if that isn't 0, and waits for the first reply.
+func (in *inbox) exchange(ctx context.Context, subject string, data []byte, again time.Duration) (*nats.Msg, error) {
 	if !in.IsConnected() {
 		return nil, ErrNotConnected // and nothing piles up in the connection's buffer
 	}
@@ -45,15 +60,38 @@ func (in *inbox) request(ctx context.Context, subject string, data []byte) (*nat
 	if err := in.send(ctx, subject, to, reply, data); err != nil {
 		return nil, err
 	}
-	select {
-	case msg := <-reply:
-		if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
-			return nil, nats.ErrNoResponders
-		}
-		return msg, nil
-	case <-ctx.Done():
+	msg, err := in.await(ctx, subject, to, reply, data, again)
+	switch {
+	case err != nil:
 		_ = in.renew() // an error shows at the next request
 		return nil, fmt.Errorf("%w on %s", ErrUnavailable, subject)
+	case len(msg.Data) == 0 && msg.Header.Get("Status") == "503":
+		return nil, nats.ErrNoResponders
+	}
+	return msg, nil
+}
+
+// await waits for the reply, and sends the request again after a time, twice that, and so on. With 0 it never does.
+func (in *inbox) await(ctx context.Context, subject, to string, reply <-chan *nats.Msg, data []byte, again time.Duration) (*nats.Msg, error) {
+	timer := time.NewTimer(again)
+	defer timer.Stop()
+	repeat := timer.C
+	if again == 0 {
+		repeat = nil
+	}
+	for {
+		select {
+		case msg := <-reply:
+			return msg, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-repeat:
+			if in.IsConnected() {
+				_ = in.PublishRequest(subject, to, data) // fails only with the connection
+			}
+			again *= 2
+			timer.Reset(again)
+		}
 	}
 }
 

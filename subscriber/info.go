@@ -29,7 +29,7 @@ func (p *probe) syncClock(ctx context.Context) (c clock, streamErr, err error) {
 
 // streamInfo asks for what the bucket's stream is. streamErr is what is wrong with it; err is why there is no answer.
 func (f *feed) streamInfo(ctx context.Context, request []byte) (info streamInfo, streamErr, err error) {
-	msg, err := f.inbox.request(ctx, "$JS.API.STREAM.INFO."+f.opts.names.Stream(), request)
+	msg, err := f.inbox.ask(ctx, "$JS.API.STREAM.INFO."+f.opts.names.Stream(), request)
 	if errors.Is(err, nats.ErrNoResponders) {
 		err = fmt.Errorf("%w %s: JetStream does not answer", ErrNoBucket, f.opts.names.Bucket)
 	}
