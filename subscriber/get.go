@@ -156,7 +156,7 @@ func statusErr(status, description, bucket string) error {
 	if status == "404" {
 		return fmt.Errorf("%w in bucket %s", ErrNoKey, bucket)
 	}
-	return fmt.Errorf("%w: bucket %s: %.8s %.100q", ErrUnavailable, bucket, status, description)
+	return fmt.Errorf("%w: bucket %s: %.8q %.100q", ErrUnavailable, bucket, status, description)
 }
 
 // ended takes the result of a get, and sees to what comes next.

@@ -11,21 +11,10 @@ import (
 	"github.com/wxtoken/wxtoken/internal/wire"
 )
 
-var namesOfTests = wire.DefaultNames()
-
 // stored is a message as JetStream republishes it.
 func stored(data []byte, sequence string) *nats.Msg {
 	return &nats.Msg{Data: data, Header: nats.Header{"Nats-Sequence": {sequence}, "Nats-Stream": {"KV_wx_token"},
 		"Nats-Subject": {"$KV.wx_token." + appid + ".access_token"}}}
-}
-
-// replied is a publisher's reply, an error when code is not empty.
-func replied(data []byte, code string) *nats.Msg {
-	msg := &nats.Msg{Data: data, Header: nats.Header{}}
-	if code != "" {
-		msg.Header.Set("Nats-Service-Error-Code", code)
-	}
-	return msg
 }
 
 func TestEveryWrongOptionIsNamed(t *testing.T) {

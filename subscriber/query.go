@@ -84,10 +84,16 @@ func hideLocation(header http.Header, token string) {
 	}
 	address, query, _ := strings.Cut(location, "?")
 	query, fragment, hasFragment := strings.Cut(query, "#")
-	if carried, _ := tokenIn(query); carried != token {
+	pairs, found := strings.Split(query, "&"), false
+	for i, pair := range pairs {
+		if name, value, _ := strings.Cut(pair, "="); unescaped(name) == tokenParam && unescaped(value) == token {
+			pairs[i], found = tokenParam+"=", true
+		}
+	}
+	if !found {
 		return
 	}
-	location = address + "?" + withToken(query, "")
+	location = address + "?" + strings.Join(pairs, "&")
 	if hasFragment {
 		location += "#" + fragment
 	}

@@ -133,7 +133,7 @@ func (s *Source) faultErr(code, description string, body []byte) error {
 	case codeText(wire.CodeUnavailable), codeText(wire.CodeTimeout):
 		return fmt.Errorf("%w: a publisher answered %s %.200q", ErrUnavailable, code, description)
 	}
-	return fmt.Errorf("a publisher answered %.16s %.200q", code, description)
+	return fmt.Errorf("a publisher answered %.16q %.200q", code, description)
 }
 
 func codeText(code int) string { return fmt.Sprint(code) }

@@ -1,7 +1,6 @@
 package subscriber
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -58,34 +57,4 @@ func TestScan(t *testing.T) {
 			t.Errorf("%q, byte by byte: %d, want %d", body, got, want)
 		}
 	}
-}
-
-func FuzzScan(f *testing.F) {
-	for _, body := range []string{`{"errcode":40001,"errmsg":"x"}`, `{"a":"\"","errcode":42001}`, "\xEF\xBB\xBF{", `{"errcode":0}`, "[", `{"a":1.5,"errcode":40014 }`} {
-		f.Add([]byte(body), 3)
-	}
-	f.Fuzz(func(t *testing.T, data []byte, cut int) {
-		var whole, split scan
-		verdict := whole.feed(data)
-		cut = min(max(cut, 0), len(data))
-		halves := split.feed(data[:cut])
-		if halves == undecided {
-			halves = split.feed(data[cut:])
-		}
-		if halves != verdict {
-			t.Errorf("%q: %d, cut at %d: %d", data, verdict, cut, halves)
-		}
-		var reply struct {
-			ErrCode json.Number `json:"errcode"`
-		}
-		var raw map[string]json.RawMessage // errcode in its only spelling, and no other in between
-		if json.Unmarshal(data, &raw) != nil || strings.Count(strings.ToLower(string(data)), "errcode") != 1 || strings.ContainsAny(string(data), `[\`) ||
-			strings.Count(string(data), "{") != 1 || json.Unmarshal(data, &reply) != nil {
-			return
-		}
-		code := string(raw[errcodeName])
-		if want := code == "40001" || code == "40014" || code == "42001"; want != (verdict == refusal) {
-			t.Errorf("%q: %d", data, verdict)
-		}
-	})
 }

@@ -190,16 +190,3 @@ func TestWarmStartThatCannotWrite(t *testing.T) {
 		t.Error("a directory without a name is taken")
 	}
 }
-
-func FuzzReadKept(f *testing.F) {
-	good, _ := token(1, time.Hour).Encode()
-	f.Add(good)
-	f.Add([]byte("{}"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		now := time.Now()
-		e, err := readKept(data, appid, now)
-		if err == nil && (e.AppID != appid || !e.ExpiresAt.After(now) || e.ExpiresAt.Sub(now) > e.ExpiresIn+maxAhead) {
-			t.Errorf("took %q", data)
-		}
-	})
-}
