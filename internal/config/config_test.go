@@ -264,19 +264,3 @@ func TestUsageNamesEveryVariable(t *testing.T) {
 		}
 	}
 }
-
-func FuzzAccountsFile(f *testing.F) {
-	f.Add([]byte(`[{"appid":"wx1","secret":"s"}]`))
-	f.Add([]byte(`[{"appid":1}]`))
-	f.Add([]byte("[\n{]"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		file := filepath.Join(t.TempDir(), "accounts.json")
-		if err := os.WriteFile(file, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		accounts, err := readAccounts(file, wechat.StableToken)
-		if err == nil && len(accounts) == 0 {
-			t.Error("no account and no error")
-		}
-	})
-}

@@ -158,31 +158,3 @@ func checkJSON(t *testing.T, v any, want string) {
 		t.Errorf("%T is\n%s\nwant\n%s", v, got, want)
 	}
 }
-
-func FuzzDecodeRequest(f *testing.F) {
-	f.Add([]byte(""))
-	f.Add([]byte(`{"appid":"wx0123456789abcdef","id":"9f86d081884c7d65","errcode":42001,"client":"orders/pod-7"}`))
-	f.Add([]byte(`{"id":"84_vWPsecret"}`))
-	f.Add([]byte(`{"errcode":1e400}`))
-	f.Add([]byte("null"))
-	f.Add([]byte("[]"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := DecodeRequest(data)
-		if err != nil {
-			if r != (Request{}) || len(err.Error()) > 200 {
-				t.Fatalf("DecodeRequest = %+v, %v", r, err)
-			}
-			return
-		}
-		if r.AppID != "" && CheckAppID(r.AppID) != nil || r.ID != "" && len(r.ID) != 16 || len(r.Client) > 64 {
-			t.Fatalf("accepted %+v", r)
-		}
-		sent, err := json.Marshal(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if again, err := DecodeRequest(sent); err != nil || again != r {
-			t.Fatalf("%+v, sent again, is %+v, %v", r, again, err)
-		}
-	})
-}

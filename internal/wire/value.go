@@ -141,6 +141,9 @@ func (v Value) check() error {
 	if v.ExpiresAt.IsZero() {
 		problems = append(problems, errors.New("no expires_at"))
 	}
+	if !storable(v.MintedAt) || !storable(v.ExpiresAt) {
+		problems = append(problems, errors.New("a time that can't be stored again"))
+	}
 	if v.Generation == 0 || v.Generation > maxGeneration {
 		problems = append(problems, errors.New("no usable generation"))
 	}
@@ -149,3 +152,6 @@ func (v Value) check() error {
 	}
 	return nil
 }
+
+// storable tells whether JSON can say t in UTC: the end of 9999 in the west is 10000 there.
+func storable(t time.Time) bool { return t.Year() >= 0 && t.Year() <= 9999 }
