@@ -43,7 +43,7 @@ func routeOf(escaped string) route {
 	switch {
 	case mints(plain):
 		return routeSecret
-	case strings.HasPrefix(plain, "/sns/") || plain == "/cgi-bin/clear_quota/v2":
+	case strings.Contains(plain, "/sns/") || strings.HasSuffix(plain, "/cgi-bin/clear_quota/v2"): // behind a prefix, too, as subscriber has it
 		return routeOther
 	}
 	return routeAPI

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -68,8 +69,9 @@ func (g *Agent) receive(resp *http.Response) error {
 		tokens = c.account.tokens()
 	}
 	g.cleanHeader(resp.Header, tokens)
+	redact(resp.Trailer, tokens) // as far as it is announced
 	c.status = resp.StatusCode
-	resp.Body = &reply{body: resp.Body, call: c, tokens: tokens}
+	resp.Body = &reply{body: resp.Body, call: c, tokens: tokens, ended: func() { redact(resp.Trailer, tokens) }}
 	return nil
 }
 
@@ -83,13 +85,22 @@ func (g *Agent) cleanHeader(h http.Header, tokens []string) {
 	if location := h.Get("Location"); location != "" {
 		h.Set("Location", g.relocated(location))
 	}
+	maps.DeleteFunc(h, func(name string, _ []string) bool { return strings.HasPrefix(name, "Access-Control-") })
+	redact(h, tokens)
+}
+
+// redact takes the tokens out of a header, or a trailer.
+func redact(h http.Header, tokens []string) {
+	shows := func(text string) bool {
+		return slices.ContainsFunc(tokens, func(token string) bool { return strings.Contains(text, token) })
+	}
 	for name, values := range h {
-		if strings.HasPrefix(name, "Access-Control-") {
+		if shows(name) {
 			delete(h, name)
 			continue
 		}
 		for i, value := range values {
-			if slices.ContainsFunc(tokens, func(t string) bool { return strings.Contains(value, t) }) {
+			if shows(value) {
 				values[i] = "[redacted]"
 			}
 		}
@@ -104,12 +115,18 @@ func (g *Agent) relocated(location string) string {
 	}
 	u.RawQuery = withoutToken(u.RawQuery)
 	for _, base := range g.bases {
-		if strings.EqualFold(u.Host, base.Host) {
-			u.Scheme, u.Host, u.User = "", "", nil
-			u.Path = strings.TrimPrefix(u.Path, strings.TrimSuffix(base.Path, "/"))
+		path, under := underBase(u.Path, base.Path)
+		if under && strings.EqualFold(u.Host, base.Host) {
+			return (&url.URL{Path: path, RawQuery: u.RawQuery, Fragment: u.Fragment}).String()
 		}
 	}
 	return u.String()
+}
+
+// underBase is path as seen from base. It begins with a single slash: after two, a browser would read a host.
+func underBase(path, base string) (rest string, under bool) {
+	rest, under = strings.CutPrefix(path, strings.TrimSuffix(base, "/"))
+	return "/" + strings.TrimLeft(rest, "/"), under && (rest == "" || rest[0] == '/')
 }
 
 // answerError answers in the place of a WeChat that gave no reply.

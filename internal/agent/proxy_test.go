@@ -187,6 +187,7 @@ func mediaText(t *testing.T, id string, size int64) string {
 // A user's OAuth token and calls with a token of another kind are none of the agent's.
 func TestOtherTokensPassUntouched(t *testing.T) {
 	w := newWorld(t, nil, first, second)
+	await(t, "both", func() bool { return liveOf(w.agent.accounts.all()) == 2 }) // no mint comes after that
 	var seen []string
 	w.wx.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		seen = append(seen, r.URL.RequestURI())

@@ -14,6 +14,7 @@ type reply struct {
 	body   io.ReadCloser
 	call   *call
 	tokens []string
+	ended  func() // called when all was read, and the trailer has come
 	judged bool   // the beginning was looked at
 	tail   []byte // read, and perhaps the beginning of a token
 
@@ -50,6 +51,7 @@ func (r *reply) read(p []byte) (int, error) {
 		r.judge(data, err)
 		r.hide(data)
 		if err != nil {
+			r.ended()
 			r.tail = nil
 			return len(data), err
 		}

@@ -137,7 +137,7 @@ func (u *upstream) try(r *http.Request, i int) (resp *http.Response, connected b
 	var had atomic.Bool
 	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { had.Store(true) }})
 	out := r.WithContext(ctx)
-	out.URL = rebased(r.URL, u.bases[0], u.bases[i])
+	out.URL, out.Host = rebased(r.URL, u.bases[0], u.bases[i]), "" // that of the URL, not of the first base
 	switch {
 	case r.GetBody != nil:
 		if out.Body, err = r.GetBody(); err != nil {
