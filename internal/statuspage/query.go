@@ -20,10 +20,7 @@ const maxSearch = 80
 
 func askedFor(r *http.Request) query {
 	values := r.URL.Query()
-	q := query{search: strings.TrimSpace(values.Get("q")), page: 1, lang: values.Get("lang")}
-	if runes := []rune(q.search); len(runes) > maxSearch {
-		q.search = string(runes[:maxSearch])
-	}
+	q := query{search: searched(values.Get("q")), page: 1, lang: values.Get("lang")}
 	if n, err := strconv.Atoi(values.Get("page")); err == nil {
 		q.page = max(n, 1)
 	}
@@ -32,6 +29,12 @@ func askedFor(r *http.Request) query {
 		q.lang = wished(r.Header.Get("Accept-Language"))
 	}
 	return q
+}
+
+// searched is text as it is looked for and shown: UTF-8, not too long, and the same when a link brings it back.
+func searched(text string) string {
+	runes := []rune(strings.TrimSpace(text))
+	return strings.TrimSpace(string(runes[:min(len(runes), maxSearch)]))
 }
 
 // link is the page for the query.

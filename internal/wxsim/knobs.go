@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -106,6 +107,9 @@ func (k *Knobs) shadow() knobsJSON {
 // MarshalJSON writes lags like "10m0s".
 func (k Knobs) MarshalJSON() ([]byte, error) { return json.Marshal(k.shadow()) }
 
+// maxSeconds is a little less than 292 years, the longest time.Duration.
+const maxSeconds = 9e9
+
 // duration is read from "1m30s" or from a number of seconds.
 type duration time.Duration
 
@@ -114,6 +118,9 @@ func (d duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Durat
 func (d *duration) UnmarshalJSON(data []byte) error {
 	var seconds float64
 	if json.Unmarshal(data, &seconds) == nil {
+		if math.Abs(seconds) > maxSeconds {
+			return fmt.Errorf("%.40s seconds are more than a duration can be", data)
+		}
 		*d = duration(seconds * float64(time.Second))
 		return nil
 	}

@@ -37,8 +37,12 @@ func (s settings) scale(window time.Duration) time.Duration {
 	if s.expiresIn == DefaultExpiresIn {
 		return window
 	}
-	// Via float64: the product of two durations overflows an int64.
-	return time.Duration(math.Round(float64(window) * float64(s.expiresIn) / float64(DefaultExpiresIn)))
+	// Via float64: the product of two durations overflows an int64. So does a window of years, when tokens live for years.
+	scaled := math.Round(float64(window) * float64(s.expiresIn) / float64(DefaultExpiresIn))
+	if scaled >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return time.Duration(scaled)
 }
 
 // rolloverOf is how long before its end a token that lives for life is replaced by stable_token. A token that a fault
