@@ -81,7 +81,7 @@ func (b budget) left(now time.Time) (forced, asked int) {
 	if b.ForcedDay == now.In(beijing).Format(time.DateOnly) {
 		forced = max(0, forcedPerDay-b.Forced)
 	}
-	if debt := b.AskedFullAt.Sub(now); debt > 0 {
+	if debt := min(b.AskedFullAt.Sub(now), askedMintsInARow*askedMintInterval); debt > 0 {
 		asked = max(0, askedMintsInARow-int((debt+askedMintInterval-1)/askedMintInterval))
 	}
 	return forced, asked
@@ -90,13 +90,19 @@ func (b budget) left(now time.Time) (forced, asked int) {
 // budgets are those of all accounts that spent anything, as they were when they were last looked at. Nil is none.
 type budgets struct{ byKey map[string][]byte }
 
-func (bs *budgets) of(appid string) (b budget) {
-	if bs == nil || bs.byKey[budgetKey(appid)] == nil {
-		return b
-	}
-	if json.Unmarshal(bs.byKey[budgetKey(appid)], &b) != nil {
+func (bs *budgets) of(appid string) budget {
+	if bs == nil {
 		return budget{}
 	}
+	return readBudget(bs.byKey[budgetKey(appid)])
+}
+
+// readBudget reads a stored budget. Of foreign bytes it makes a new one, which is better than none for ever.
+func readBudget(value []byte) (b budget) {
+	if json.Unmarshal(value, &b) != nil {
+		return budget{}
+	}
+	b.Forced = max(b.Forced, 0)
 	return b
 }
 
@@ -158,9 +164,7 @@ func spend(ctx context.Context, kv *bus.KV, appid string, take func(*budget) err
 		}
 		var b budget
 		if entry.Exists {
-			if err := json.Unmarshal(entry.Value, &b); err != nil {
-				b = budget{} // foreign bytes: a new budget is better than none for ever
-			}
+			b = readBudget(entry.Value)
 		}
 		if err := take(&b); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -80,4 +81,4 @@ func (p *Publisher) peer(data []byte) (peer Peer, ok bool) {
 	return peer, peer.Publisher != ""
 }
 
-func clip(text string) string { return text[:min(len(text), maxPeerName)] }
+func clip(text string) string { return strings.ToValidUTF8(text[:min(len(text), maxPeerName)], "") }
