@@ -1,6 +1,7 @@
 package record
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -237,9 +238,7 @@ func (b *Book) snapshot() *facts {
 	for client, list := range b.lives {
 		f.lives[client] = slices.Clone(list)
 	}
-	for id, at := range b.revoked {
-		f.revoked[id] = at
-	}
+	maps.Copy(f.revoked, b.revoked)
 	f.sort()
 	return f
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -51,11 +52,9 @@ func (s *Stage) seek(where string, data []byte, tokens bool) {
 	if !tokens {
 		return
 	}
-	for _, found := range tokenLike.FindAll(data, -1) {
-		if s.edge.knows(found) {
-			s.Book.Leaked(where + " has a token")
-			return
-		}
+	if slices.ContainsFunc(tokenLike.FindAll(data, -1), s.edge.knows) {
+		s.Book.Leaked(where + " has a token")
+		return
 	}
 }
 
