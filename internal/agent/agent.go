@@ -97,11 +97,13 @@ func parseBases(texts []string) (bases []*url.URL, err error) {
 // SetKeys changes what the mint endpoints take for the AppSecret. With nil they take anything.
 func (g *Agent) SetKeys(keys map[string]secret.String) { g.keys.Store(&keys) }
 
-// Run serves on l until ctx ends and the running calls have ended, 20 s later at most. It closes l.
+// Run serves on l until ctx ends and the running calls have ended, 20 s later at most. It closes l. Before it answers,
+// it waits until the accounts have their tokens, 2 s at most: callers notice a restart as a delay.
 func (g *Agent) Run(ctx context.Context, l net.Listener) error {
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx)) // running calls need their tokens
 	var keepers sync.WaitGroup
 	keepers.Go(func() { g.keep(keeping) })
+	g.awaitAccounts(ctx)
 	err := httpd.Serve(ctx, l, g.Handler(), g.log)
 	stop()
 	keepers.Wait()

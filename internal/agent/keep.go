@@ -15,6 +15,8 @@ const (
 	attemptTimeout = 5 * time.Second
 	// retryPause is between attempts after something that waiting alone doesn't mend.
 	retryPause = 5 * time.Second
+	// startWait is how long those who call an agent that has just started wait for its accounts.
+	startWait = 2 * time.Second
 	// listPause is between attempts to list the accounts.
 	listPause = time.Second
 	// rightsPause is retryPause after a missing right, of which the server's log tells each time.
@@ -52,6 +54,26 @@ func (g *Agent) keep(ctx context.Context) {
 	for appid := range fleet.Discover(ctx) {
 		found(appid)
 	}
+}
+
+// awaitAccounts returns when all accounts are found and have tokens, or after startWait, or when ctx ends.
+func (g *Agent) awaitAccounts(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for !g.settled() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+	}
+}
+
+func (g *Agent) settled() bool {
+	all := g.accounts.all()
+	return g.listed.Load() && liveOf(all) == len(all)
 }
 
 // listOnce tries until all accounts of the bucket are found, or can't be for want of a right: from then on, an account

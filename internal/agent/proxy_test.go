@@ -82,6 +82,15 @@ func TestAccountsAreNotUnknownBeforeTheyAreListed(t *testing.T) {
 	}
 }
 
+func TestARestartIsADelayNotAFailure(t *testing.T) {
+	w := newWorld(t, nil, first)
+	for range 3 {
+		must(t, w.stopAgent())
+		w.startAgent(nil)
+		w.wantFine(w.call("GET", "/cgi-bin/user/get", "")) // at once
+	}
+}
+
 // Paths that WeChat may read as those of its mint endpoints, or that are none of its own.
 func TestOddPathsGoNowhere(t *testing.T) {
 	w := newWorld(t, nil, first)
