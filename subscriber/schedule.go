@@ -3,11 +3,14 @@ package subscriber
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/wxtoken/wxtoken/internal/wire"
 )
 
 const (
-	// checkEvery is how often, at most, a source asks for what it may have missed.
-	checkEvery = 6 * time.Minute
+	// checkEvery is the longest that a source waits until it asks for what it may have missed. WeChat lets a replaced token
+	// live for 5 minutes.
+	checkEvery = 4 * time.Minute
 	// checkEveryBlind is the same for a source that gets no updates.
 	checkEveryBlind = 30 * time.Second
 	// nearEnd is how long before a token's end its source begins to ask by itself. Publishers have a successor minutes
@@ -47,7 +50,10 @@ func near(life time.Duration) time.Duration {
 // schedule is when a watch has something to do by itself.
 type schedule struct {
 	checkAt time.Time // get the key
+	missAt  time.Time // get it, because the successor of the token should have come; zero: not known
 	askAt   time.Time // get it, and if that brings nothing newer ask publishers to refresh
+
+	lead time.Duration // how long before its end a token was replaced on schedule, the last time; 0: not known
 
 	retries backoff // of gets
 	asks    backoff // of requests to publishers
@@ -57,6 +63,20 @@ type schedule struct {
 func (s *schedule) plan(end time.Time, life time.Duration) {
 	s.asks = 0
 	s.askAt = end.Add(-jitter(near(life)))
+	s.missAt = time.Time{}
+	if s.lead > 0 && s.lead < life {
+		s.missAt = end.Add(jitter(s.lead/10) - s.lead) // the schedule has its own jitter
+		s.checkAt = earlier(s.checkAt, s.missAt)
+	}
+}
+
+// learn takes note of how long before the end of the token held its successor was minted on schedule, where that
+// successor came as publishers bring it: never in the first half of a token's life.
+func (s *schedule) learn(held *snapshot, next entry) {
+	lead := held.serverEnd.Sub(next.MintedAt)
+	if next.Reason == wire.ReasonScheduled && held.token.Generation > 0 && lead > 0 && lead <= held.life*6/10 {
+		s.lead = lead
+	}
 }
 
 // askSoon makes publishers be asked again soon, after the end of a token or of an outage.
@@ -82,6 +102,9 @@ func (s *schedule) checkAgain(now time.Time, blind bool) {
 		every = checkEveryBlind
 	}
 	s.checkAt = now.Add(jitter(every))
+	if s.missAt.After(now) {
+		s.checkAt = earlier(s.checkAt, s.missAt)
+	}
 }
 
 // checkRetry says when to check next after a check that failed, where so many sources are served together.

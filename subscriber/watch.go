@@ -115,11 +115,13 @@ func (w *watch) take(msg *nats.Msg) (newer bool, err error) {
 
 // hold makes e the current token if it is newer than the one held. Nothing else ever changes the token.
 func (w *watch) hold(e entry) bool {
-	if e.Generation <= w.now.Load().token.Generation {
+	held := w.now.Load()
+	if e.Generation <= held.token.Generation {
 		return false
 	}
 	now := time.Now()
 	snap := snapshotOf(e, *w.feed.clock.Load(), now)
+	w.learn(held, e)
 	w.replace(snap)
 	w.plan(snap.end, snap.life)
 	if snap.err == nil {

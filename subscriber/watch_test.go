@@ -195,6 +195,20 @@ func TestChecksNowAndThen(t *testing.T) {
 	})
 }
 
+// A soak found services for minutes without a token that had been stored while their NATS server was cut off from the
+// others: no update told of it, and no connection was lost.
+func TestLooksWhenASuccessorIsOverdue(t *testing.T) {
+	const life, ahead = 2 * time.Hour, 5 * time.Minute
+	withSource(t, life, func(t *testing.T, w *world, nc *nats.Conn, src *Source) {
+		time.Sleep(life - ahead)
+		w.mint(life)
+		time.Sleep(life - ahead)
+		w.mintUnheard(life)
+		time.Sleep(ahead / 10)
+		want(t, src, 3, nil)
+	})
+}
+
 func TestBurstOfUpdates(t *testing.T) {
 	withSource(t, 2*time.Hour, func(t *testing.T, w *world, nc *nats.Conn, src *Source) {
 		for range 10 * aloneBuffer {
