@@ -64,11 +64,22 @@ func (f *facts) judgeRefused(fail Fail, last Attempt) (Verdict, string) {
 	if !f.deadAt(last.TokenID, last.End) {
 		return Ours, "the token was refused, and nobody had ended it early: " + last.What
 	}
-	way := append(f.pathOf(fail.Client), OnNATS, OnPublishers, OnMints)
+	way := append(f.pathOf(fail.Client), OnNATS, OnPublishers)
 	if t, ok := f.during(fail.Begin.Add(-settling), fail.End, on(way...)); ok {
 		return NoWay, t.What
 	}
+	if t, ok := f.during(fail.Begin, fail.End, on(OnMints)); ok && f.askedInVain(fail) {
+		return NoWay, t.What
+	}
 	return Ours, "the token had died early, and no new one came though nothing barred the way: " + last.What
+}
+
+// askedInVain tells whether publishers asked WeChat for a token, or whether one is good, while the call lasted, and WeChat
+// failed.
+func (f *facts) askedInVain(fail Fail) bool {
+	during := func(begin, end time.Time) bool { return !begin.After(fail.End) && !end.Before(fail.Begin) }
+	return slices.ContainsFunc(f.requests, func(r MintRequest) bool { return r.AppID == fail.AppID && r.ID == "" && during(r.Begin, r.End) }) ||
+		slices.ContainsFunc(f.attempts[""], func(a Attempt) bool { return !a.Refused && during(a.Begin, a.End) }) // checks bear no name of a call
 }
 
 // pathOf are the processes between a client and NATS.
