@@ -44,8 +44,7 @@ func (c *call) bodyAgain() (body io.ReadCloser, again bool) {
 }
 
 // recorder keeps what is read of a body, as long as that is not more than maxKept. It waits for nothing, so a body may
-// still come while it is sent. Base may read it in a goroutine of its own, and even
-// after it gave the reply.
+// still come while it is sent. Base may read it in a goroutine of its own, and even after it gave the reply.
 type recorder struct {
 	io.ReadCloser
 	length int64 // what the body is said to have; 0 and -1: unknown

@@ -16,8 +16,9 @@ import (
 // listTimeout is how long the server may take for one page of keys.
 const listTimeout = 10 * time.Second
 
-// AppIDs lists the accounts that have a token in the bucket, or had one that was deleted, in no order. It needs no consumer, but the right to publish
-// on STREAM.INFO; without it the error is a *RightsError. Other errors are ErrNotConnected, ErrNoBucket and ErrUnavailable.
+// AppIDs lists the accounts that have a token in the bucket, or had one that was deleted, in no order. It asks NATS
+// for 100,000 of them at a time, and waits for each answer 10 s at most. It needs no consumer, but the right to publish on
+// STREAM.INFO; without it the error is a *RightsError. Other errors are ErrNotConnected, ErrNoBucket and ErrUnavailable.
 func (f *Fleet) AppIDs(ctx context.Context) ([]string, error) {
 	appids, err := f.feed.list(ctx)
 	if err != nil {

@@ -51,7 +51,7 @@
 // # Concurrency and cost
 //
 // All methods are safe for concurrent use. A Source that was opened alone costs one goroutine, one subscription and about
-// 11 KiB; one of a fleet costs no goroutine, no subscription and little more than 1 KiB. Gets take turns: a fleet makes up to 64 at a
+// 11 KiB; one of a fleet costs no goroutine, no subscription and about 1 KiB. Gets take turns: a fleet makes up to 64 at a
 // time, so that 10,000 accounts are up to date within about a second of a reconnect. Any number may share a connection.
 // The connection stays the caller's: a Source takes over none of its handlers, and cuts it, at most once a minute, only
 // when the server answers neither a get nor a ping. Close sources and fleets before it.

@@ -76,7 +76,7 @@ func (f *Fleet) await(ctx context.Context, ready <-chan error) error {
 }
 
 // Open is like the function Open: it returns when the account's first token is in hand. Opens may run at once. Opening an
-// account again gives another source, which is closed by itself.
+// account again gives another source, which is closed by itself. After Close of the fleet it gives ErrClosed.
 func (f *Fleet) Open(ctx context.Context, appid string) (*Source, error) {
 	s, err := f.open(ctx, appid)
 	if err != nil {

@@ -154,8 +154,9 @@ func (s *Source) Updates(ctx context.Context) iter.Seq[Token] {
 // readiness pages and alarms, Token's error for use. It does no I/O.
 //
 // Look in it with errors.Is and errors.As for ErrClosed, ErrExpired, ErrNotConnected, ErrNoBucket, ErrNoKey, ErrBadValue,
-// ErrNotRepublished, ErrNoPublisher, ErrUnavailable and *RightsError. A missing right to request refreshes is known after
-// the first request only.
+// ErrNotRepublished and *RightsError, for why the publishers gave no newer token when the source asked by itself
+// (ErrNoPublisher, ErrUnknownAccount, ErrUnavailable, *BudgetSpentError, *RefusedError), and for what WithWarmStart can't
+// write. A missing right to request refreshes is known after the first request only.
 func (s *Source) Err() error {
 	_, err := s.Token()
 	if err == ErrClosed {

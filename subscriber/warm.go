@@ -29,7 +29,7 @@ const (
 // A file is <appid>.access_token.json and has the token in plain text, as the bucket has it: keep dir on a disk of this
 // machine that only the service may read. Directory and files are made with the modes 0700 and 0600; a file that others
 // may read, that is broken or of another account is ignored with a line in the log. Errors in writing are told by Err and
-// the log and harm nothing else. Close waits until what is held is written.
+// the log and harm nothing else. Close waits until what is held is written; for the sources of a fleet, the fleet's does.
 func WithWarmStart(dir string) Option {
 	return func(o *options) {
 		if dir == "" {

@@ -18,7 +18,6 @@ const (
 	codeNoSecret   = 41004
 	codeNeedGet    = 43001
 	codeNeedPost   = 43002
-	codeQuota      = 45009
 	codeNotJSON    = 47001
 	codeInvalidURL = 40066
 )

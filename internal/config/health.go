@@ -6,15 +6,15 @@ import (
 	"net/url"
 )
 
-// HealthVars say what `wxtoken health` asks.
-type HealthVars struct {
+// healthVars say what `wxtoken health` asks.
+type healthVars struct {
 	HealthURL string `envconfig:"WX_HEALTH_URL" desc:"what to ask; default: /readyz of the publisher at WX_HTTP_ADDR"`
 	HTTPVars
 }
 
 // ReadHealthURL reads the environment. Its error is an *Error.
 func ReadHealthURL() (string, error) {
-	var v HealthVars
+	var v healthVars
 	read(&v)
 	var m mistakes
 	if v.HealthURL == "" {
@@ -27,7 +27,7 @@ func ReadHealthURL() (string, error) {
 }
 
 // ownURL is how a publisher in the same container is reached: one that listens on all addresses does on loopback too.
-func (v HealthVars) ownURL(m *mistakes) string {
+func (v healthVars) ownURL(m *mistakes) string {
 	host := m.address("WX_HTTP_ADDR", v.HTTPAddr)
 	_, port, _ := net.SplitHostPort(v.HTTPAddr) // what is wrong with it was said
 	if host == "" || host == "0.0.0.0" || host == "::" {
@@ -37,4 +37,4 @@ func (v HealthVars) ownURL(m *mistakes) string {
 }
 
 // HealthUsage writes the table of ReadHealthURL's variables.
-func HealthUsage(out io.Writer) error { return usage(out, &HealthVars{}) }
+func HealthUsage(out io.Writer) error { return usage(out, &healthVars{}) }
