@@ -47,6 +47,7 @@ func subjects() []subject {
 		{"subscriber", "BenchmarkFanOut/clients=1000", "100x", 0, []reference{core, watch}},
 		{"subscriber", "BenchmarkFanOut/clients=5000", "60x", 3, []reference{core, watch}},
 		{"subscriber", "BenchmarkUpdate", quick, 0, []reference{{"json", "decode the JSON, keep it"}}},
+		{"internal/wire", "BenchmarkDecodeValue", quick, 0, []reference{{"json", "encoding/json, unchecked"}}},
 		{"subscriber", "BenchmarkOpenFleet/accounts=10000", "1x", 0, []reference{{"kv.Watch", "one kv.WatchAll into a map"}}},
 		{"subscriber", "BenchmarkOpenAlone/accounts=1000", "1x", 0, []reference{core, watch}},
 		{"subscriber/subscribertest", "BenchmarkNew", quick, 0, []reference{{"server", "a NATS server with a socket, and a connection"}}},

@@ -59,6 +59,8 @@ func hearing() theme {
 		{"the same, p99", "BenchmarkFanOut/clients=5000", "p99-ms", goal{1.3, "core", ""}},
 		{"one update, after nats.go handed it over", "BenchmarkUpdate", "ns/op", goal{}},
 		{"its allocations", "BenchmarkUpdate", "allocs/op", goal{}},
+		{"of it, decoding and checking the stored value", "BenchmarkDecodeValue", "ns/op", goal{}},
+		{"its allocations", "BenchmarkDecodeValue", "allocs/op", goal{}},
 		{"10,000 accounts of one fleet: all rotated", "BenchmarkOpenFleet/accounts=10000", "rotated-s", goal{}},
 		{"all up to date after a reconnect", "BenchmarkOpenFleet/accounts=10000", "reconnected-s", goal{1, "", "subscriber/doc.go"}},
 	}}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// This file needs no other test file, so that .ci/fuzz can build it without them.
+// This file needs no other test file but fuzz_flat_test.go, so that .ci/fuzz can build it without them.
 
 const (
 	fuzzToken = "84_vWP-private"
@@ -32,6 +32,7 @@ func FuzzDecodeValue(f *testing.F) {
 		f.Add([]byte(change.Replace(fuzzValue)))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		checkFlat(t, data)
 		v, err := DecodeValue(data)
 		if err != nil {
 			if v != (Value{}) || len(err.Error()) > 200 || strings.Contains(err.Error(), "84_") {
@@ -62,6 +63,9 @@ func checkStoredAgain(t *testing.T, v Value) {
 	again, err := DecodeValue(data)
 	if err != nil {
 		t.Fatalf("%+v, stored again, can't be read: %v", v, err)
+	}
+	if _, ok := parseFlat(data); !ok && isPlain(data) && v.Fence < 1e18 {
+		t.Errorf("%+v, stored again, is left to encoding/json", v)
 	}
 	if !again.Token.Equal(v.Token) {
 		t.Errorf("%+v: the token changed", v)

@@ -73,14 +73,27 @@ func (n Names) Check() error {
 // CheckAppID tells why appid can't be one, or nil. It accepts more than WeChat gives out today, but nothing that has a
 // meaning of its own in a subject, a key or a file name.
 func CheckAppID(appid string) error {
-	if !appIDForm.MatchString(appid) {
+	if !isAppID(appid) {
 		return fmt.Errorf("appid %.64q: want 1 to 64 letters, digits, _ or -", appid)
 	}
 	return nil
 }
 
+// isAppID is a loop, as readers ask it of each update: a regular expression takes ten times as long.
+func isAppID(text string) bool {
+	if len(text) < 1 || len(text) > 64 {
+		return false
+	}
+	for _, c := range []byte(text) {
+		isLetter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !isLetter && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
 var (
 	bucketName    = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 	subjectPrefix = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
-	appIDForm     = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 )

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -98,6 +99,25 @@ func TestCheckAppID(t *testing.T) {
 	}
 	if err := CheckAppID(strings.Repeat("x", 1<<20)); len(err.Error()) > 200 {
 		t.Errorf("CheckAppID answers with %d bytes", len(err.Error()))
+	}
+}
+
+func TestCheckAppIDIsTheRegularExpression(t *testing.T) {
+	form := regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	check := func(appid string) {
+		if got, want := CheckAppID(appid) == nil, form.MatchString(appid); got != want {
+			t.Errorf("CheckAppID(%q) accepts: %v, want %v", appid, got, want)
+		}
+	}
+	for first := range 256 {
+		check(string([]byte{byte(first)}))
+		for second := range 256 {
+			check(string([]byte{byte(first), byte(second)}))
+		}
+	}
+	for length := range 70 {
+		check(strings.Repeat("x", length))
+		check(strings.Repeat("x", length) + "\n")
 	}
 }
 
