@@ -163,6 +163,38 @@ func TestFleetWithRightsAccountByAccount(t *testing.T) {
 	eventually(t, "one subscription for one account", func() bool { return nc.NumSubscriptions() == 1 })
 }
 
+// A soak found fleets that got no keys for minutes: a lost update made them subscribe anew, and that this was accepted they
+// only looked at when it was time for the server's clock again, which had not answered. Here it can't.
+func TestFleetGetsKeysAfterALostUpdateWithoutTheServersTime(t *testing.T) {
+	_, w, nc := newGate(t, publishAll[1:], subscribeAll)
+	fleet := w.openFleet(nc)
+	defer fleet.Close()
+	accounts := []string{appid, "wxother"}
+	sources := make([]*Source, len(accounts))
+	for i, account := range accounts {
+		w.putFor(account, 2, time.Hour)
+		src, err := fleet.Open(t.Context(), account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources[i] = src
+	}
+	w.unheard(func() {
+		for _, account := range accounts {
+			w.putFor(account, 3, time.Hour)
+		}
+	})
+	time.Sleep(lateUpdate + 100*time.Millisecond) // so old is a value whose update must have been lost
+	for _, src := range sources {
+		eventually(t, "the newest token, with no publisher to ask", func() bool {
+			tok, _ := src.Token()
+			_, _ = src.Refresh(t.Context(), tok) // looks first
+			tok, _ = src.Token()
+			return tok.Generation == 3
+		})
+	}
+}
+
 func TestFleetWithoutTheRightToList(t *testing.T) {
 	_, w, nc := newGate(t, publishAll[1:], subscribeAll)
 	fleet := w.openFleet(nc)

@@ -99,7 +99,9 @@ func (p *probe) timed(ctx context.Context, c clock, streamErr, err error) {
 		f.probeAt = now.Add(f.probes.next(firstRetry, lastRetry))
 		return
 	default:
-		f.probeAt = now.Add(jitter(checkEvery))
+		if f.probeAt = now; !f.unverified() { // nothing is got until it is verified
+			f.probeAt = now.Add(jitter(checkEvery))
+		}
 		f.doWithLocalTime(ctx)
 	}
 	f.probes = 0
@@ -157,6 +159,7 @@ func (f *feed) renew() {
 	if f.all.verified && !f.notRepublished() && time.Since(f.renewed) > renewEvery {
 		f.renewed = time.Now()
 		_ = f.subscribe(f.all) // fails only with the connection
+		f.probeAt = f.renewed  // nothing is got until it is verified
 	}
 }
 

@@ -29,7 +29,7 @@ type watch struct {
 }
 
 func newWatch(s *Source, opened chan<- error) *watch {
-	return &watch{Source: s, place: -1, opened: opened}
+	return &watch{Source: s, place: -1, opened: opened, missed: true} // what was stored before is no lost update
 }
 
 // subscribe asks for the updates of this key alone, anew when there was a subscription before.
