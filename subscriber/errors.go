@@ -69,9 +69,12 @@ func (e *BudgetSpentError) Error() string {
 // A RefusedError says that WeChat refused to give the publishers a new token. A human must act for most codes; the
 // publishers' log says what to do.
 type RefusedError struct {
-	ErrCode int    // WeChat's
+	ErrCode int    // WeChat's; 0: it gave no answer
 	ErrMsg  string // WeChat's
 }
+
+// passes tells whether WeChat gave no answer, or was busy: another publisher may reach it, or the same one in a moment.
+func (e *RefusedError) passes() bool { return e.ErrCode == 0 || e.ErrCode == -1 }
 
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("WeChat refused a new token: %d %.200q", e.ErrCode, e.ErrMsg)

@@ -104,7 +104,7 @@ func FuzzReadReply(f *testing.F) {
 			t.Errorf("%+v beside %v", reply, err)
 		case err == nil && (code != "" || !json.Valid(data)):
 			t.Errorf("took %q with code %q", data, code)
-		case code == "404" && err != ErrUnknownAccount, code == "503" && !worthRetrying(err):
+		case code == "404" && err != ErrUnknownAccount, code == "503" && !worthRetrying(err, 0):
 			t.Errorf("code %s: %v", code, err)
 		}
 		info, err := readInfo(data, wire.DefaultNames())

@@ -14,6 +14,9 @@ const (
 	// stopped hard may still be in the queue group, and asking again costs them nothing.
 	attemptTimeout = 2500 * time.Millisecond
 
+	// passingLimit is how long publishers are asked again who can't reach WeChat: one of them may, or it was a moment.
+	passingLimit = 5 * time.Second
+
 	firstAttemptRetry = 100 * time.Millisecond
 	lastAttemptRetry  = time.Second
 )
@@ -25,7 +28,7 @@ const (
 // When WeChat still accepts the refused token, Refresh returns the current token and no error: try it once more. The
 // error tells why there is no newer one: ErrNoPublisher, ErrUnknownAccount, *BudgetSpentError, *RefusedError and
 // *RightsError come at once (ErrNoPublisher not in the first 2 s after a reconnect, as the publishers may have to reconnect
-// too); after Close it is ErrClosed; when ctx ends, the error wraps ctx's and the last problem, e.g. ErrUnavailable or
+// too, and *RefusedError after 5 s where WeChat gave no answer or was busy); after Close it is ErrClosed; when ctx ends, the error wraps ctx's and the last problem, e.g. ErrUnavailable or
 // ErrNotConnected.
 func (s *Source) Refresh(ctx context.Context, refused Token) (Token, error) {
 	if refused.AppID != "" && refused.AppID != s.appid {

@@ -197,6 +197,10 @@ func TestRefreshErrors(t *testing.T) {
 			refused, ok := errors.AsType[*RefusedError](err)
 			return ok && *refused == RefusedError{40164, "invalid ip"}
 		}, 0, 1},
+		{"WeChat busy", wire.CodeRefused, wire.Fault{ErrCode: -1, ErrMsg: "system error"}, func(err error) bool {
+			refused, ok := errors.AsType[*RefusedError](err)
+			return ok && refused.ErrCode == -1
+		}, passingLimit + lastAttemptRetry, 5},
 		{"unavailable", wire.CodeUnavailable, wire.Fault{}, both(ErrUnavailable, context.DeadlineExceeded), refreshLimit, 15},
 		{"timed out", wire.CodeTimeout, wire.Fault{}, both(ErrUnavailable, context.DeadlineExceeded), refreshLimit, 15},
 	}
@@ -237,7 +241,9 @@ func TestRefreshRetriesWhatPasses(t *testing.T) {
 			case 1: // no answer at all, as of a replica that was killed
 			case 2:
 				w.fault(req, wire.CodeUnavailable, wire.Fault{})
-			case 3:
+			case 3: // WeChat gave it no answer, another may get one
+				w.fault(req, wire.CodeRefused, wire.Fault{ErrMsg: "timeout"})
+			case 4:
 				w.mint(time.Hour)
 				w.reply(req, wire.Replaced)
 			}
@@ -245,7 +251,7 @@ func TestRefreshRetriesWhatPasses(t *testing.T) {
 		defer r.stop()
 		began := time.Now()
 		tok, err := src.Refresh(t.Context(), want(t, src, 1, nil))
-		if err != nil || tok.Generation != 2 || time.Since(began) > 3*time.Second {
+		if err != nil || tok.Generation != 2 || time.Since(began) > 4*time.Second {
 			t.Errorf("Refresh = %v, %v after %v", tok, err, time.Since(began))
 		}
 	})

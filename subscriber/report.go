@@ -15,6 +15,7 @@ import (
 // run asks until there is an answer that counts, or ctx ends because nobody waits any more.
 func (f *flight) run(ctx context.Context, s *Source) {
 	var retries backoff
+	began := time.Now()
 	for {
 		attempt := s.refreshes.next()
 		reply, err := s.report(ctx, f.refused)
@@ -25,7 +26,7 @@ func (f *flight) run(ctx context.Context, s *Source) {
 			s.ails(ailingRefresh, nil)
 			f.answered(ctx, s, attempt, reply.Outcome)
 			return
-		case !worthRetrying(err) && !(errors.Is(err, ErrNoPublisher) && s.feed.back.recent(s.feed.link)):
+		case !worthRetrying(err, time.Since(began)) && !(errors.Is(err, ErrNoPublisher) && s.feed.back.recent(s.feed.link)):
 			f.refuse(ctx, s, attempt, err)
 			return
 		}
@@ -76,8 +77,11 @@ func (s *Source) checkNow(ctx context.Context) {
 	}
 }
 
-// worthRetrying tells whether asking again may soon bring another answer.
-func worthRetrying(err error) bool {
+// worthRetrying tells whether asking again may soon bring another answer, after asking for so long.
+func worthRetrying(err error, asking time.Duration) bool {
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		return refused.passes() && asking < passingLimit
+	}
 	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrNotConnected)
 }
 
