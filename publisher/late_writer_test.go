@@ -55,22 +55,18 @@ func TestI2ATokenIsGivenUpForOneWithALaterFence(t *testing.T) {
 // generation that it had got before: readers of the late writer's token never took it.
 func TestI6AKeptTokenIsPutBackUnderAGenerationThatReadersTake(t *testing.T) {
 	inBubble(t, wxsim.Options{}, func(t *testing.T, w *world) {
-		w.start(w.config(wechat.PlainToken))
-		v, bucket := w.value(anyValue), w.bucket()
+		link := w.nats.Link()
+		w.startOver(w.config(wechat.PlainToken), link.Options()...)
+		v := w.value(anyValue)
 		time.Sleep(time.Minute)
 		w.fault(wxsim.Fault{Group: wxsim.GroupMint, Kind: wxsim.Delay, Delay: 3 * time.Second})
 		w.must(w.nc.Publish(names.RefreshSubject(), nil))
 		time.Sleep(time.Second)
-		w.nats.Stop()
+		link.Cut()
 		time.Sleep(30 * time.Second)
-		w.nats.Resume()
 		theirs := lateWriters(v)
-		data, err := theirs.Encode()
-		w.must(err)
-		for _, err = bucket.Put(t.Context(), wire.Key(appid, wire.KindAccessToken), data); err != nil; { // as soon as it can be
-			time.Sleep(5 * time.Millisecond)
-			_, err = bucket.Put(t.Context(), wire.Key(appid, wire.KindAccessToken), data)
-		}
+		w.put(theirs)
+		link.Heal()
 		now := w.value(func(now wire.Value) bool { return now.ID != theirs.ID })
 		if now.Generation <= theirs.Generation || now.Fence <= theirs.Fence {
 			t.Errorf("generation %d, fence %d are stored over %d, %d", now.Generation, now.Fence, theirs.Generation, theirs.Fence)

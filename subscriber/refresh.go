@@ -28,8 +28,8 @@ const (
 // When WeChat still accepts the refused token, Refresh returns the current token and no error: try it once more. The
 // error tells why there is no newer one: ErrNoPublisher, ErrUnknownAccount, *BudgetSpentError, *RefusedError and
 // *RightsError come at once (ErrNoPublisher not in the first 2 s after a reconnect, as the publishers may have to reconnect
-// too, and *RefusedError after 5 s where WeChat gave no answer or was busy); after Close it is ErrClosed; when ctx ends, the error wraps ctx's and the last problem, e.g. ErrUnavailable or
-// ErrNotConnected.
+// too, and *RefusedError after 5 s where WeChat gave no answer or was busy); after Close it is ErrClosed; when ctx ends, the
+// error wraps ctx's and the last problem, e.g. ErrUnavailable or ErrNotConnected.
 func (s *Source) Refresh(ctx context.Context, refused Token) (Token, error) {
 	if refused.AppID != "" && refused.AppID != s.appid {
 		return Token{}, fmt.Errorf("refresh token of %s: the refused one is of %.64q", s.appid, refused.AppID)
