@@ -9,6 +9,10 @@
 //	wxtoken_source_ok                         1 while Source.Err is nil
 //	wxtoken_source_problem{problem}           1 for each kind of problem that Err has now
 //
+// The kinds bear the names of subscriber's errors: not_connected, expired, no_bucket, no_key, bad_value, not_republished,
+// no_publisher, unknown_account, unavailable, rights, budget_spent, refused. If Err has none of these, the kind is other, for
+// instance where WithWarmStart can't write.
+//
 // Collecting does no I/O, and shows ids and tokens nowhere.
 package sourcemetrics
 
@@ -87,6 +91,7 @@ func problems(err error) (names []string) {
 		{subscriber.ErrBadValue, "bad_value"},
 		{subscriber.ErrNotRepublished, "not_republished"},
 		{subscriber.ErrNoPublisher, "no_publisher"},
+		{subscriber.ErrUnknownAccount, "unknown_account"},
 		{subscriber.ErrUnavailable, "unavailable"},
 	} {
 		if errors.Is(err, p.is) {
@@ -95,6 +100,15 @@ func problems(err error) (names []string) {
 	}
 	if _, denied := errors.AsType[*subscriber.RightsError](err); denied {
 		names = append(names, "rights")
+	}
+	if _, spent := errors.AsType[*subscriber.BudgetSpentError](err); spent {
+		names = append(names, "budget_spent")
+	}
+	if _, refused := errors.AsType[*subscriber.RefusedError](err); refused {
+		names = append(names, "refused")
+	}
+	if err != nil && len(names) == 0 {
+		names = append(names, "other")
 	}
 	return names
 }

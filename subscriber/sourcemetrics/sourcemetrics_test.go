@@ -1,12 +1,15 @@
 package sourcemetrics_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/wxtoken/wxtoken/subscriber"
 	"github.com/wxtoken/wxtoken/subscriber/sourcemetrics"
 	"github.com/wxtoken/wxtoken/subscriber/subscribertest"
 )
@@ -59,3 +62,55 @@ func TestSourcesTellHowTheyAre(t *testing.T) {
 		t.Errorf("closed: %v", got)
 	}
 }
+
+// A source whose publishers answered 404, 429 or 502, or that couldn't write its warm start, was not ok for no reason at all.
+func TestEachProblemHasItsSeries(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "no folder")
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for problem, answer := range map[string]subscribertest.Answer{
+		"refused":      subscribertest.Refused(40125, "invalid appsecret"),
+		"budget_spent": subscribertest.BudgetSpent(time.Now().Add(time.Hour)),
+	} {
+		d := subscribertest.New(t, appid)
+		d.Expire()
+		d.OnRefresh(answer)
+		wantProblems(t, d.Source(), "expired", problem)
+	}
+	wantProblems(t, subscribertest.New(t, appid, subscriber.WithWarmStart(dir)).Source(), "other")
+	wantProblems(t, failing{subscriber.ErrUnknownAccount}, "unknown_account")
+}
+
+// wantProblems waits until the source has these problems and no others.
+func wantProblems(t *testing.T, src sourcemetrics.Source, want ...string) {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(sourcemetrics.New(src))
+	series := make(map[string]bool)
+	for _, problem := range want {
+		series["wxtoken_source_problem "+appid+" "+problem] = true
+	}
+	var got map[string]float64
+	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); time.Sleep(time.Millisecond) {
+		got = gathered(t, registry)
+		found := 0
+		for name := range got {
+			if series[name] {
+				found++
+			}
+		}
+		if found == len(want) && len(got) == 2+len(want) && got["wxtoken_source_ok "+appid] == 0 {
+			return
+		}
+	}
+	t.Errorf("%v; want %v", got, want)
+}
+
+// failing has a token and a problem that subscribertest can't make.
+type failing struct{ err error }
+
+func (f failing) Token() (subscriber.Token, error) {
+	return subscriber.Token{AppID: appid, ExpiresAt: time.Now().Add(time.Hour)}, nil
+}
+func (f failing) Err() error { return f.err }
