@@ -97,8 +97,7 @@ func (s *service) get(ctx context.Context, tok subscriber.Token) (code int, err 
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		var inURL *url.Error // quotes the URL, token included
-		if errors.As(err, &inURL) {
+		if inURL, is := errors.AsType[*url.Error](err); is { // quotes the URL, token included
 			err = inURL.Err
 		}
 		return 0, err

@@ -41,7 +41,7 @@ func (cfg Config) commands() []cliCommand {
 	bucket, key := cfg.Names.Bucket, wire.Key(cfg.AppID, wire.KindAccessToken)
 	refresh := cfg.Names.RefreshSubject()
 	return []cliCommand{
-		{"kv get " + bucket + " " + key, "the token, as services read it"},
+		{"kv get --raw " + bucket + " " + key, "the token, as services read it"},
 		{"kv watch " + bucket, "each new one"},
 		{"kv history " + bucket + " " + key, "the last five"},
 		{"req " + refresh + " ''", "ask for a new one by hand"},
