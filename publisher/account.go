@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nuid"
+
 	"github.com/wxtoken/wxtoken/internal/wechat"
 	"github.com/wxtoken/wxtoken/internal/wire"
 )

@@ -40,8 +40,7 @@ func waitAfter(err error, failures int, left time.Duration, now time.Time) time.
 }
 
 func classOf(err error) wechat.Class {
-	var w *wechat.Error
-	if errors.As(err, &w) {
+	if w, is := errors.AsType[*wechat.Error](err); is {
 		return w.Class
 	}
 	return wechat.Transient

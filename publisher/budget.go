@@ -21,13 +21,13 @@ const (
 // beijing is where WeChat's quota days begin.
 var beijing = time.FixedZone("Asia/Shanghai", 8*60*60)
 
-// errBudgetSpent tells that a request would cost more than its account may spend.
-type errBudgetSpent struct {
+// budgetSpentError tells that a request would cost more than its account may spend.
+type budgetSpentError struct {
 	what    string
 	retryAt time.Time
 }
 
-func (e *errBudgetSpent) Error() string {
+func (e *budgetSpentError) Error() string {
 	return fmt.Sprintf("%s: budget spent until %s", e.what, e.retryAt.UTC().Format(time.RFC3339))
 }
 
@@ -51,7 +51,7 @@ func (b *budget) spendAsked(now time.Time) error {
 		full = most // written by a clock that was ahead, maybe by years
 	}
 	if full.After(most) {
-		return &errBudgetSpent{"mints by request", now.Add(full.Sub(most))}
+		return &budgetSpentError{"mints by request", now.Add(full.Sub(most))}
 	}
 	b.AskedFullAt = full
 	return nil
@@ -64,11 +64,11 @@ func (b *budget) spendForced(now time.Time) error {
 		b.ForcedDay, b.Forced = today, 0
 	}
 	if b.Forced >= forcedPerDay {
-		return &errBudgetSpent{"forced refreshes", nextMidnight(now)}
+		return &budgetSpentError{"forced refreshes", nextMidnight(now)}
 	}
 	ahead := b.ForcedAt.After(now.Add(forcedInterval)) // the clock that wrote it
 	if next := b.ForcedAt.Add(forcedInterval); now.Before(next) && !ahead {
-		return &errBudgetSpent{"forced refreshes", next}
+		return &budgetSpentError{"forced refreshes", next}
 	}
 	b.ForcedAt = now
 	b.Forced++
@@ -87,13 +87,10 @@ func (b budget) left(now time.Time) (forced, asked int) {
 	return forced, asked
 }
 
-// budgets are those of all accounts that spent anything, as they were when they were last looked at. Nil is none.
+// budgets are those of all accounts that spent anything, as they were when they were last looked at.
 type budgets struct{ byKey map[string][]byte }
 
 func (bs *budgets) of(appid string) budget {
-	if bs == nil {
-		return budget{}
-	}
 	return readBudget(bs.byKey[budgetKey(appid)])
 }
 
@@ -106,22 +103,26 @@ func readBudget(value []byte) (b budget) {
 	return b
 }
 
-// readBudgets looks at what was spent, for Status. What it can't read stays as it was.
+// readBudgets looks at what was spent, for Status. Where NATS fails, what was read last is shown; but more budgets than
+// the server gives at once will be too many the next time too, and what was read before would be shown for hours.
 func (p *Publisher) readBudgets(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	found, err := p.ops.Match(ctx, budgetKey("*"))
-	if err != nil {
-		p.log.Debug("budgets can't be shown", "err", err)
+	switch {
+	case err == nil:
+		p.budgets.Store(&budgets{found})
 		return
+	case errors.Is(err, bus.ErrTooMany):
+		p.budgets.Store(nil)
 	}
-	p.budgets.Store(&budgets{found})
+	p.log.Debug("budgets can't be shown", "err", err)
 }
 
 // spentBudget remembers that a budget is spent, so that asks that keep coming cost nothing but their answers.
 type spentBudget struct {
-	err   *errBudgetSpent // nil = none was, so far
-	until time.Time       // not looked at again before this
+	err   *budgetSpentError // nil = none was, so far
+	until time.Time         // not looked at again before this
 }
 
 // budgetPause is the longest time for which a spent budget is not looked at again.
@@ -135,7 +136,7 @@ func (s *spentBudget) holdingBack(now time.Time) error {
 }
 
 // note tells whether it is news.
-func (s *spentBudget) note(err *errBudgetSpent, now time.Time) bool {
+func (s *spentBudget) note(err *budgetSpentError, now time.Time) bool {
 	isNews := s.err == nil || *s.err != *err
 	s.err, s.until = err, now.Add(budgetPause)
 	if err.retryAt.Before(s.until) {
@@ -155,7 +156,7 @@ const budgetLife = 25 * time.Hour
 func budgetKey(appid string) string { return "budget." + appid }
 
 // spend changes an account's budget in the store before the mint that it pays for, so that a crash can't undo it. It
-// returns *errBudgetSpent if there is nothing left.
+// returns *budgetSpentError if there is nothing left.
 func spend(ctx context.Context, kv *bus.KV, appid string, take func(*budget) error) error {
 	for {
 		entry, err := kv.Latest(ctx, budgetKey(appid))

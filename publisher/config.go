@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/wxtoken/wxtoken/internal/secret"
 	"github.com/wxtoken/wxtoken/internal/wechat"
 	"github.com/wxtoken/wxtoken/internal/wire"
@@ -18,17 +19,17 @@ import (
 type Config struct {
 	Conn     *nats.Conn // stays the caller's; made with bus.Connect, so that nothing is replayed after a reconnect
 	Accounts []Account  // at least one; SetAccounts gives others later
-	Names    wire.Names
-	Replicas int // of buckets that are created; 0 = 1
+	Names    wire.Names // wire.DefaultNames, mostly; the zero value is a mistake
+	Replicas int        // of buckets that are created; 0 = 1
 
 	// When to refresh. All publishers of one bucket should have the same values.
-	RefreshAhead       time.Duration // before a token's end; never more than half of its life is used
+	RefreshAhead       time.Duration // before a token's end, but at most half of its life; more than LeaseTTL
 	RefreshEvery       time.Duration // a fixed rate beside that; 0 = none
 	InitialDelay       time.Duration // before the first refresh of an account that has no token; 0 = none
 	MinRefreshInterval time.Duration // manual requests nearer than this to the last mint are too soon; 0 = none are
 	VerifyReports      bool          // ask WeChat whether a reported token is really dead
 
-	HTTPTimeout time.Duration // of one call to WeChat, as the Minters have it
+	HTTPTimeout time.Duration // of one call to WeChat, as the Minters have it; more than 0
 	LeaseTTL    time.Duration // whole seconds, ≥ 2 s, ≥ HTTPTimeout + 1 s
 
 	Publisher string                // our name in values and events, e.g. host-a/4711

@@ -54,7 +54,7 @@ var plainSubject = regexp.MustCompile(`^[^\x00-\x20\x7f.*>]+(\.[^\x00-\x20\x7f.*
 var fuzzedAnswers = []answer{
 	{outcome: wire.Replaced, current: stored{Value: wire.Value{AppID: "wx-one", ID: "9f86d081884c7d65", Generation: 3, ExpiresAt: fuzzNoon}, revision: 7}},
 	{outcome: wire.AlreadyReplaced, current: stored{Value: wire.Value{ExpiresAt: fuzzNoon}}},
-	{err: &errBudgetSpent{what: "forced refreshes", retryAt: fuzzNoon}},
+	{err: &budgetSpentError{what: "forced refreshes", retryAt: fuzzNoon}},
 	{err: &mintError{&wechat.Error{Op: wechat.OpMint, Code: 40164, Msg: "invalid ip"}}},
 	{err: &mintError{&wechat.Error{Op: wechat.OpMint, Err: context.DeadlineExceeded}}},
 	{err: context.DeadlineExceeded},

@@ -108,8 +108,7 @@ func (r *refresh) spend(ctx context.Context, take func(*budget, time.Time) error
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	err := spend(ctx, r.ops, r.appid, func(b *budget) error { return take(b, now) })
-	var spent *errBudgetSpent
-	if errors.As(err, &spent) && r.spent.note(spent, now) {
+	if spent, is := errors.AsType[*budgetSpentError](err); is && r.spent.note(spent, now) {
 		r.tellBudgetSpent(spent)
 	}
 	return err
@@ -126,11 +125,11 @@ func (r *refresh) mint(ctx context.Context, reason wire.Reason, force bool) (wir
 		}
 		fence, minted, err = r.call(ctx, reason, force && !ambiguous(err))
 	}
-	var failed *mintError
-	switch {
-	case err == nil:
+	if err == nil {
 		return r.value(minted, reason, fence), nil
-	case !errors.As(err, &failed):
+	}
+	failed, is := errors.AsType[*mintError](err)
+	if !is {
 		return wire.Value{}, err
 	}
 	err = r.mintFailed(reason, failed.err)
@@ -168,13 +167,13 @@ func (r *refresh) call(ctx context.Context, reason wire.Reason, force bool) (fen
 }
 
 func worthRepeating(ctx context.Context, err error) bool {
-	var w *wechat.Error
-	return ctx.Err() == nil && errors.As(err, &w) && w.Code == 0
+	w, is := errors.AsType[*wechat.Error](err)
+	return is && w.Code == 0 && ctx.Err() == nil
 }
 
 func ambiguous(err error) bool {
-	var w *wechat.Error
-	return errors.As(err, &w) && w.Ambiguous()
+	w, is := errors.AsType[*wechat.Error](err)
+	return is && w.Ambiguous()
 }
 
 func (r *refresh) value(m wechat.Minted, reason wire.Reason, fence uint64) wire.Value {

@@ -108,9 +108,9 @@ func (a *account) untroubled() {
 
 // isTold tells whether the error was dealt with where it arose: its log line, event and wait are done.
 func isTold(err error) bool {
-	var spent *errBudgetSpent
-	var mint *mintError
-	return errors.As(err, &spent) || errors.As(err, &mint)
+	_, spent := errors.AsType[*budgetSpentError](err)
+	_, mint := errors.AsType[*mintError](err)
+	return spent || mint
 }
 
 // refresh is the part of a pass that runs under the lease: from here to its release this publisher alone may mint for

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nuid"
+
 	"github.com/wxtoken/wxtoken/internal/bus"
 )
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/wxtoken/wxtoken/internal/bus"
 )
 
@@ -42,9 +43,9 @@ type Publisher struct {
 	created time.Time // of the bucket of tokens
 	keys    uint64    // in it
 	probe   *probe
-	failing atomic.Pointer[error] // why the buckets couldn't be checked the last time; nil = they could
-	budgets atomic.Pointer[budgets]
-	stale   atomic.Bool // a key may have changed unread
+	failing atomic.Pointer[error]   // why the buckets couldn't be checked the last time; nil = they could
+	budgets atomic.Pointer[budgets] // nil = not known
+	stale   atomic.Bool             // a key may have changed unread
 
 	setting  sync.Mutex // held while accounts are set
 	added    *newcomers

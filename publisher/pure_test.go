@@ -62,7 +62,7 @@ func TestBudgetOfMintsByRequest(t *testing.T) {
 			t.Fatalf("mint %d: %v", i, err)
 		}
 	}
-	spent, ok := errors.AsType[*errBudgetSpent](b.spendAsked(now.Add(time.Minute)))
+	spent, ok := errors.AsType[*budgetSpentError](b.spendAsked(now.Add(time.Minute)))
 	if !ok || !spent.retryAt.Equal(now.Add(5*time.Minute)) {
 		t.Errorf("%+v", spent)
 	}
@@ -104,7 +104,7 @@ func TestBudgetOfForcedRefreshes(t *testing.T) {
 	if err := b.spendForced(start); err != nil {
 		t.Fatal(err)
 	}
-	spent, _ := errors.AsType[*errBudgetSpent](b.spendForced(start.Add(29 * time.Second)))
+	spent, _ := errors.AsType[*budgetSpentError](b.spendForced(start.Add(29 * time.Second)))
 	if spent == nil || !spent.retryAt.Equal(start.Add(30*time.Second)) {
 		t.Errorf("within 30 s: %+v", spent)
 	}
@@ -113,7 +113,7 @@ func TestBudgetOfForcedRefreshes(t *testing.T) {
 			t.Fatalf("%d: %v", i, err)
 		}
 	}
-	spent, _ = errors.AsType[*errBudgetSpent](b.spendForced(at("2026-11-22 23:59:59")))
+	spent, _ = errors.AsType[*budgetSpentError](b.spendForced(at("2026-11-22 23:59:59")))
 	if spent == nil || !spent.retryAt.Equal(at("2026-11-23 00:00:00")) {
 		t.Errorf("21st: %+v", spent)
 	}
@@ -135,7 +135,7 @@ func TestASpentBudgetIsToldOnceAndLookedAtAgain(t *testing.T) {
 		if s.holdingBack(time.Now()) != nil {
 			t.Error("spent from the beginning")
 		}
-		err := errBudgetSpent{"forced refreshes", time.Now().Add(time.Hour)}
+		err := budgetSpentError{"forced refreshes", time.Now().Add(time.Hour)}
 		if first, second := s.note(&err, time.Now()), s.note(new(err), time.Now()); !first || second {
 			t.Errorf("news %v, again news %v", first, second)
 		}
@@ -146,7 +146,7 @@ func TestASpentBudgetIsToldOnceAndLookedAtAgain(t *testing.T) {
 		if s.holdingBack(time.Now()) != nil {
 			t.Error("held back for too long")
 		}
-		if !s.note(&errBudgetSpent{"mints by request", time.Now().Add(time.Second)}, time.Now()) {
+		if !s.note(&budgetSpentError{"mints by request", time.Now().Add(time.Second)}, time.Now()) {
 			t.Error("another budget is no news")
 		}
 		time.Sleep(time.Second)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
+
 	"github.com/wxtoken/wxtoken/internal/wechat"
 	"github.com/wxtoken/wxtoken/internal/wire"
 )
@@ -186,10 +187,10 @@ func (r *responder) reject(to string, reason wire.Reason, appid string, err erro
 
 // warnOfBadPublish logs a plain publish that can't be understood, for nobody else tells, but not each of a flood.
 func (r *responder) warnOfBadPublish(err error) {
-	var request *requestError
+	request, is := errors.AsType[*requestError](err)
 	last := r.warned.Load()
 	now := time.Now().UnixNano()
-	if !errors.As(err, &request) || last != 0 && now-last < int64(warnEvery) || !r.warned.CompareAndSwap(last, now) {
+	if !is || last != 0 && now-last < int64(warnEvery) || !r.warned.CompareAndSwap(last, now) {
 		return
 	}
 	r.log.Warn("published refresh request is refused", "code", request.code, "err", request.text)
@@ -219,21 +220,20 @@ func notHeld(appid string) error {
 
 // describe turns an error into code, sentence and body of a reply.
 func describe(err error) (code int, text string, fault wire.Fault) {
-	var request *requestError
-	var spent *errBudgetSpent
-	var mint *mintError
-	var refused *wechat.Error
-	switch {
-	case errors.As(err, &request):
+	if request, is := errors.AsType[*requestError](err); is {
 		return request.code, request.text, fault
-	case errors.As(err, &spent):
+	}
+	if spent, is := errors.AsType[*budgetSpentError](err); is {
 		at := spent.retryAt.UTC()
 		return wire.CodeBudgetSpent, spent.Error(), wire.Fault{RetryAt: &at}
-	case errors.As(err, &refused) && refused.Code != 0:
+	}
+	if refused, is := errors.AsType[*wechat.Error](err); is && refused.Code != 0 {
 		return wire.CodeRefused, refused.Error(), wire.Fault{ErrCode: refused.Code, ErrMsg: refused.Msg}
-	case errors.As(err, &mint): // WeChat gave no answer that makes sense
+	}
+	if mint, is := errors.AsType[*mintError](err); is { // WeChat gave no answer that makes sense
 		return wire.CodeRefused, mint.Error(), wire.Fault{ErrMsg: mint.Error()}
-	case errors.Is(err, context.DeadlineExceeded):
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
 		return wire.CodeTimeout, "timed out: " + err.Error(), fault
 	}
 	return wire.CodeUnavailable, "try again: " + err.Error(), fault

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-co-op/gocron/v2"
 	"github.com/google/uuid"
+
 	"github.com/wxtoken/wxtoken/internal/wire"
 )
 

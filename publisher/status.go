@@ -36,22 +36,34 @@ type AccountStatus struct {
 	LastErr  error
 	RetryAt  time.Time // not before this, after a failure
 
-	ForcedLeft int // forced refreshes of this Beijing day; like AskedLeft as it was a quarter of a minute ago at most
-	AskedLeft  int // mints that reports and operators may cause before they must wait
+	// What is left of the budgets as they were last read, which is every 15 s while the store can be read.
+	ForcedLeft     int  // forced refreshes of this Beijing day
+	AskedLeft      int  // mints that reports and operators may cause before they must wait
+	BudgetsUnknown bool // not read yet, or more than 1,024 accounts have spent something; the numbers are then those of whole budgets
 }
 
 // Status tells how the publisher is. It does no I/O.
 func (p *Publisher) Status() Status {
 	now := p.clock.now()
-	budgets := p.budgets.Load()
 	s := Status{At: now, Publisher: p.cfg.Publisher, Connected: p.cfg.Conn.IsConnected(), StoreErr: p.storeErr()}
 	for _, a := range p.all() {
-		account := a.status(now)
-		account.ForcedLeft, account.AskedLeft = budgets.of(a.appid).left(now)
-		s.Accounts = append(s.Accounts, account)
+		s.Accounts = append(s.Accounts, a.status(now))
 	}
+	p.showBudgets(s.Accounts, now)
 	slices.SortFunc(s.Accounts, func(a, b AccountStatus) int { return cmp.Compare(a.AppID, b.AppID) })
 	return s
+}
+
+func (p *Publisher) showBudgets(in []AccountStatus, now time.Time) {
+	known := p.budgets.Load()
+	for i := range in {
+		var b budget
+		if known != nil {
+			b = known.of(in[i].AppID)
+		}
+		in[i].ForcedLeft, in[i].AskedLeft = b.left(now)
+		in[i].BudgetsUnknown = known == nil
+	}
 }
 
 // Ready tells whether all is well: NATS is there, the buckets can be read and written, every account has a live token in

@@ -63,10 +63,15 @@ func (a *account) tellReports(first *ask, n int, with answer) {
 	})
 }
 
+const staleWriterDetail = "a token that was minted here couldn't be stored before another publisher stored a newer one, and is given up: " +
+	"services use the newer one; if it happens often, look at this publisher's machine and its way to NATS"
+
 func (r *refresh) tellStaleWriter(ours, theirs wire.Value) {
 	r.log.Warn("token given up, a newer one is stored", "appid", r.appid, "token_id", ours.ID, "fence", ours.Fence,
 		"newer_token_id", theirs.ID, "newer_fence", theirs.Fence)
-	r.event(wire.Event{What: wire.EventStaleWriter, ID: theirs.ID, PreviousID: ours.ID, Generation: theirs.Generation})
+	r.event(wire.Event{
+		What: wire.EventStaleWriter, ID: theirs.ID, PreviousID: ours.ID, Generation: theirs.Generation, Detail: staleWriterDetail,
+	})
 }
 
 const foreignMinterDetail = "the token died before its end and no publisher replaced it: somebody else probably mints with this AppSecret; " +
@@ -80,14 +85,17 @@ func (r *refresh) tellDiedEarly() {
 	})
 }
 
-func (r *refresh) tellBudgetSpent(spent *errBudgetSpent) {
+func (r *refresh) tellBudgetSpent(spent *budgetSpentError) {
 	r.log.Warn("budget is spent, the token stays as it is", "appid", r.appid, "budget", spent.what, "retry_at", spent.retryAt)
 	r.event(wire.Event{What: wire.EventBudgetSpent, ID: r.current.ID, Detail: spent.Error(), RetryAt: &spent.retryAt})
 }
 
+const leaseLostDetail = "the lease couldn't be renewed before a call to WeChat, so that call wasn't made: another publisher holds the lease, or NATS " +
+	"can't be reached; it is tried again, and if it happens often, this machine is overloaded or NATS is slow"
+
 func (r *refresh) tellLeaseLost(err error) {
 	r.log.Warn("lease ended before the work did", "appid", r.appid, "err", err)
-	r.event(wire.Event{What: wire.EventLeaseLost, ID: r.current.ID})
+	r.event(wire.Event{What: wire.EventLeaseLost, ID: r.current.ID, Detail: leaseLostDetail})
 }
 
 // event publishes; that it may be lost is the nature of core NATS.
@@ -104,8 +112,7 @@ func (a *account) event(e wire.Event) {
 }
 
 func errCode(err error) int {
-	var w *wechat.Error
-	if errors.As(err, &w) {
+	if w, is := errors.AsType[*wechat.Error](err); is {
 		return w.Code
 	}
 	return 0

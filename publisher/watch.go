@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
 	"github.com/wxtoken/wxtoken/internal/bus"
 	"github.com/wxtoken/wxtoken/internal/wire"
 )
@@ -207,13 +208,13 @@ func (p *Publisher) prepare(ctx context.Context) error {
 	var said string
 	for {
 		_, err := p.ensureBuckets(ctx)
-		var wrong *bus.BucketError
-		switch {
-		case err == nil:
+		if err == nil {
 			return nil
-		case ctx.Err() != nil:
+		}
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case errors.As(err, &wrong):
+		}
+		if _, wrong := errors.AsType[*bus.BucketError](err); wrong {
 			return err
 		}
 		if err.Error() != said {

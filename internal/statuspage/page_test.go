@@ -29,6 +29,14 @@ func TestThePageTellsOfAnAccount(t *testing.T) {
 	has(t, chinese, `<html lang="zh-CN">`, "全部 1 个账号都有有效 token", "剩余 1 小时 30 分钟", `title="2026-11-22 23:00:00 北京时间">30 分钟前<`, "定时续期", "被报失效")
 }
 
+func TestBudgetsThatArentKnownAreNotShownAsWhole(t *testing.T) {
+	unknown := healthy("wx1", time.Hour)
+	unknown.ForcedLeft, unknown.AskedLeft, unknown.BudgetsUnknown = 20, 10, true
+	_, h := served(t, newFleet(unknown))
+	has(t, get(h, "/").Body.String(), "left today</dt><dd>not known</dd>", "request left</dt><dd>not known</dd>")
+	has(t, get(h, "/?lang=zh").Body.String(), "强制刷新</dt><dd>未知</dd>")
+}
+
 func TestThePageSaysWhatToDo(t *testing.T) {
 	missing := publisher.AccountStatus{AppID: "wx0", Endpoint: "token"}
 	expired, unstored := healthy("wx1", -time.Minute), healthy("wx2", time.Hour)

@@ -52,6 +52,9 @@ func newRow(t *texts, a publisher.AccountStatus, history []publisher.Minted, now
 		T: t, AppID: a.AppID, Endpoint: a.Endpoint, State: stateOf(a).String(), StateText: t.problem(a), Open: open,
 		Forced: t.number(a.ForcedLeft), Asked: t.number(a.AskedLeft), Trouble: newTrouble(t, a, now),
 	}
+	if a.BudgetsUnknown {
+		r.Forced, r.Asked = t.Unknown, t.Unknown
+	}
 	if a.TokenID != "" {
 		r.setToken(a, now)
 	}
@@ -93,8 +96,8 @@ func newTrouble(t *texts, a publisher.AccountStatus, now time.Time) *trouble {
 	if a.RetryAt.After(now) {
 		tr.Retry = t.moment(a.RetryAt, now)
 	}
-	var refused *wechat.Error
-	if !errors.As(a.LastErr, &refused) {
+	refused, is := errors.AsType[*wechat.Error](a.LastErr)
+	if !is {
 		return tr
 	}
 	tr.Todo = t.todo(refused)

@@ -19,14 +19,14 @@ var chinese = texts{
 	Facts: "概览", Accounts: "账号", Good: "有有效 token", Failing: "续期失败",
 	Troubled: "无有效 token", Soonest: "最早到期", Pages: "账号分页",
 	Search: "搜索", SearchHint: "AppID 或 token ID", Find: "查找", Clear: "清除",
-	Previous: "上一页", Next: "下一页", Nothing: "没有匹配的账号。", NoneHeld: "此发布者没有账号。",
+	Previous: "上一页", Next: "下一页", Nothing: "没有匹配的账号。", NoneHeld: "此 publisher 没有账号。",
 
-	Token: "token ID", Generation: "代次", Minted: "签发", By: "由",
-	Ends: "到期", More: "最近签发与额度", History: "最近签发", NoHistory: "暂无记录。",
-	Budgets: "额度", Forced: "今日剩余强制刷新", Asked: "剩余请求签发", AskedWhy: "每 5 分钟恢复一次。",
+	Token: "token ID", Generation: "代次", Minted: "获取", By: "由",
+	Ends: "到期", More: "最近获取与额度", History: "最近获取", NoHistory: "暂无记录。",
+	Budgets: "额度", Forced: "今日剩余强制刷新", Asked: "剩余按请求获取", AskedWhy: "每 5 分钟恢复一次。",
 	WhatToDo: "如何处理", NextTry: "下次重试",
 
-	Publishers: "发布者", Self: "本实例", NoPeers: "没有发布者应答。", Version: "版本", Since: "启动于",
+	Publishers: "publisher（发布者）", Self: "本实例", NoPeers: "没有 publisher 应答。", Version: "版本", Since: "启动于",
 	NATS: "NATS", Server: "服务器", Address: "地址", Cluster: "集群", RoundTrip: "往返时延", Others: "其他已知服务器",
 	Embedded: "内嵌于本进程", NoServer: "未连接。", Leader: "主副本", Replicas: "副本已同步", Behind: "落后或离线",
 	Unknown: "未知",
@@ -52,7 +52,7 @@ var chinese = texts{
 	zone:    time.FixedZone("Asia/Shanghai", 8*60*60), zoneName: "北京时间",
 
 	reasons: map[wire.Reason]string{
-		wire.ReasonStartup: "首次签发", wire.ReasonScheduled: "定时续期", wire.ReasonReported: "被报失效",
+		wire.ReasonStartup: "首次获取", wire.ReasonScheduled: "定时续期", wire.ReasonReported: "被报失效",
 		wire.ReasonManual: "手动请求", wire.ReasonMissing: "键值丢失",
 	},
 	problem: chineseProblem,
@@ -76,9 +76,9 @@ func chineseHeadline(c counts) string {
 
 func chineseFailed(n int) string {
 	if n == 1 {
-		return "最近一次签发失败。"
+		return "最近一次获取失败。"
 	}
-	return fmt.Sprintf("最近连续 %s 次签发失败。", thousands(n))
+	return fmt.Sprintf("最近连续 %s 次获取失败。", thousands(n))
 }
 
 func chineseProblem(a publisher.AccountStatus) string {
@@ -131,7 +131,7 @@ var chineseCodes = map[int]string{
 	41004: zhLost,
 	43002: zhLost,
 	43003: "请使用以 https:// 开头的 API 地址（WX_API_BASE）。",
-	45009: "今天的调用额度已用完：请查找还有哪个程序在用这个 AppSecret 换取 token，或在 mp.weixin.qq.com 重置额度。",
+	45009: "今天的调用额度已用完：请查找还有哪个程序在用这个 AppSecret 获取 token，或在 mp.weixin.qq.com 重置额度。",
 	45035: zhIP,
 	47001: zhLost,
 	48001: "微信不允许该类型的账号调用此接口。",
