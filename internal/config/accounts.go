@@ -184,12 +184,10 @@ func decodeEntries(data []byte) ([]accountEntry, error) {
 }
 
 func offsetOf(err error, d *json.Decoder) int64 {
-	var syntax *json.SyntaxError
-	var wrongType *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
+	if syntax, is := errors.AsType[*json.SyntaxError](err); is {
 		return syntax.Offset
-	case errors.As(err, &wrongType):
+	}
+	if wrongType, is := errors.AsType[*json.UnmarshalTypeError](err); is {
 		return wrongType.Offset
 	}
 	return d.InputOffset()
@@ -197,14 +195,13 @@ func offsetOf(err error, d *json.Decoder) int64 {
 
 // safeJSONError words err without anything of the file that could be a secret.
 func safeJSONError(err error) error {
-	var syntax *json.SyntaxError
-	var wrongType *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &wrongType):
+	if wrongType, is := errors.AsType[*json.UnmarshalTypeError](err); is {
 		return fmt.Errorf("field %q: want a %s", wrongType.Field, wrongType.Type)
-	case errors.As(err, &syntax):
+	}
+	if _, is := errors.AsType[*json.SyntaxError](err); is {
 		return errors.New("not valid JSON")
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the JSON ends too early")
 	}
 	return errors.New(`want a list of {"appid":…,"secret" or "secret_file":…,"endpoint":…}, with no other fields`)

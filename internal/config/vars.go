@@ -27,7 +27,7 @@ type APIVars struct {
 
 // RefreshVars say when to mint.
 type RefreshVars struct {
-	RefreshAhead       string `envconfig:"WX_REFRESH_AHEAD" default:"5m" desc:"refresh this long before a token's end; never more than half of its life is used"`
+	RefreshAhead       string `envconfig:"WX_REFRESH_AHEAD" default:"5m" desc:"refresh this long before a token's end; at most half of its life"`
 	RefreshEvery       string `envconfig:"WX_REFRESH_EVERY" default:"0" desc:"refresh at this rate too; 0 = only before the end"`
 	InitialDelay       string `envconfig:"WX_INITIAL_DELAY" default:"0" desc:"wait this long before the first token"`
 	MinRefreshInterval string `envconfig:"WX_MIN_REFRESH_INTERVAL" default:"30s" desc:"a manual refresh nearer than this to the last mint is too soon"`
@@ -42,7 +42,7 @@ type NamesVars struct {
 	SubjectPrefix string `envconfig:"WX_SUBJECT_PREFIX" default:"wx.token" desc:"under which .refresh, .update and .event hang"`
 }
 
-// BusVars say the names on the bus.
+// BusVars say what publishers make on the bus.
 type BusVars struct {
 	NamesVars
 	Replicas string `envconfig:"WX_REPLICAS" default:"1" desc:"of the buckets, when they are made: 3 in a cluster"`
@@ -62,13 +62,13 @@ type NATSVars struct {
 	InboxPrefix string `envconfig:"WX_INBOX_PREFIX" desc:"under which replies travel, like the nats CLI's --inbox-prefix; default _INBOX"`
 }
 
-// EmbeddedVars say the embedded NATS server.
+// EmbeddedVars say where the embedded NATS server listens and stores.
 type EmbeddedVars struct {
 	DataDir      string `envconfig:"WX_DATA_DIR" desc:"folder of the embedded server; default $XDG_STATE_HOME/wxtoken"`
 	EmbeddedAddr string `envconfig:"WX_EMBEDDED_ADDR" default:"127.0.0.1:4222" desc:"where it listens; beyond loopback only with NATS_USER and NATS_PASSWORD"`
 }
 
-// AgentVars say the agent.
+// AgentVars say whom the agent serves, and where.
 type AgentVars struct {
 	AgentAddr   string `envconfig:"WX_AGENT_ADDR" default:"127.0.0.1:9403" desc:"where the agent listens: host:port, or unix:/path"`
 	AllowRemote string `envconfig:"WX_AGENT_ALLOW_REMOTE" default:"false" desc:"allow an address beyond loopback: whoever reaches it calls WeChat as your accounts"`
@@ -78,7 +78,7 @@ type AgentVars struct {
 	TokenDir    string `envconfig:"WX_TOKEN_DIR" desc:"where <appid>.access_token and <appid>.json are written; empty = nowhere"`
 }
 
-// SimulatorVars say the simulated WeChat.
+// SimulatorVars say what the simulated WeChat is like.
 type SimulatorVars struct {
 	SimAddr      string `envconfig:"WX_SIM_ADDR" default:"127.0.0.1:9401" desc:"where the simulated WeChat listens"`
 	SimExpiresIn string `envconfig:"WX_SIM_EXPIRES_IN" default:"7200" desc:"life of its tokens in seconds; all its time windows scale with it"`
