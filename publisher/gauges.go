@@ -69,10 +69,8 @@ func (a AccountStatus) collect(set func(*prometheus.Desc, float64, ...string), n
 	}
 	set(failuresDesc, float64(a.Failures), a.AppID)
 	set(codeDesc, float64(a.ErrCode()), a.AppID)
-	if !a.BudgetsUnknown {
-		set(budgetDesc, float64(a.ForcedLeft), a.AppID, "forced")
-		set(budgetDesc, float64(a.AskedLeft), a.AppID, "asked")
-	}
+	set(budgetDesc, float64(a.ForcedLeft), a.AppID, "forced")
+	set(budgetDesc, float64(a.AskedLeft), a.AppID, "asked")
 }
 
 // count is how many accounts are in each state, and how many fail with each class of error.

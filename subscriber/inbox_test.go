@@ -3,6 +3,7 @@ package subscriber
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 func TestAQuestionThatGetsLostIsAskedAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		ask   func(in *inbox, ctx context.Context) (*nats.Msg, error)
-		asked int
+		asked int64
 		after time.Duration
 		err   error
 	}{
@@ -22,10 +23,10 @@ func TestAQuestionThatGetsLostIsAskedAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
-				asked := 0
+				var asked atomic.Int64
 				answering := w.connect()
 				_, err := answering.Subscribe("question", func(msg *nats.Msg) {
-					if asked++; asked == 3 {
+					if asked.Add(1) == 3 {
 						_ = msg.Respond([]byte("answer")) // the test fails without it
 					}
 				})
@@ -39,8 +40,8 @@ func TestAQuestionThatGetsLostIsAskedAgain(t *testing.T) {
 				if !errors.Is(err, c.err) || err == nil && string(msg.Data) != "answer" {
 					t.Errorf("%v, %v", msg, err)
 				}
-				if asked != c.asked || time.Since(began) != c.after {
-					t.Errorf("asked %d times, over after %v, want %d and %v", asked, time.Since(began), c.asked, c.after)
+				if asked.Load() != c.asked || time.Since(began) != c.after {
+					t.Errorf("asked %d times, over after %v, want %d and %v", asked.Load(), time.Since(began), c.asked, c.after)
 				}
 			})
 		})

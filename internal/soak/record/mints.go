@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -57,7 +58,19 @@ func (f *facts) purpose(m, before Mint) (Purpose, string) {
 	if t, ok := f.during(s.Stored, m.At, kind(Lost)); ok {
 		return Needed, t.What
 	}
+	if f.workedOff(m) {
+		return Repeated, "WeChat got to a request that had been given up"
+	}
 	return Wasted, fmt.Sprintf("the stored token was good for %v more", s.Expires.Sub(m.At).Round(time.Millisecond))
+}
+
+// workedOff tells whether a mint, which reached nobody, is of a request that its publisher had given up: WeChat was away,
+// and has come back.
+func (f *facts) workedOff(m Mint) bool {
+	reached := slices.ContainsFunc(f.requests, func(r MintRequest) bool { return r.ID == m.ID })
+	return !reached && slices.ContainsFunc(f.requests, func(r MintRequest) bool {
+		return r.AppID == m.AppID && r.ID == "" && r.End.Before(m.At) && m.At.Sub(r.End) < settling
+	})
 }
 
 // storedAt is the newest value that an account had.

@@ -31,6 +31,11 @@ func TestWhatMintsAreFor(t *testing.T) {
 			h.request("lost", 60.9, 61.1)
 			h.token("d", 64, "scheduled")
 		}, map[Purpose]int{Needed: 1, Wasted: 1}},
+		"WeChat was away, and works off what was given up": {func(h *history) {
+			h.request("", 60.9, 62.9)
+			h.token("d", 63, "scheduled")
+			h.mint("late", 63.5)
+		}, map[Purpose]int{Needed: 1, Repeated: 1}},
 		"all stores are lost, and all publishers with them": {func(h *history) {
 			h.trouble(45, 46, Lost, "x", OnNATS)
 			h.token("d", 47, "startup")
