@@ -15,10 +15,13 @@ import (
 // run asks until there is an answer that counts, or ctx ends because nobody waits any more.
 func (f *flight) run(ctx context.Context, s *Source) {
 	var retries backoff
-	began := time.Now()
+	var refusedAt time.Time // when a publisher first said that WeChat gives no answer
 	for {
 		attempt := s.refreshes.next()
 		reply, err := s.report(ctx, f.refused)
+		if e, ok := errors.AsType[*RefusedError](err); ok && e.passes() && refusedAt.IsZero() {
+			refusedAt = time.Now()
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -26,7 +29,7 @@ func (f *flight) run(ctx context.Context, s *Source) {
 			s.ails(ailingRefresh, nil)
 			f.answered(ctx, s, attempt, reply.Outcome)
 			return
-		case !worthRetrying(err, time.Since(began)) && !(errors.Is(err, ErrNoPublisher) && s.feed.back.recent(s.feed.link)):
+		case !worthRetrying(err, time.Since(refusedAt)) && !(errors.Is(err, ErrNoPublisher) && s.feed.back.recent(s.feed.link)):
 			f.refuse(ctx, s, attempt, err)
 			return
 		}
@@ -77,10 +80,10 @@ func (s *Source) checkNow(ctx context.Context) {
 	}
 }
 
-// worthRetrying tells whether asking again may soon bring another answer, after asking for so long.
-func worthRetrying(err error, asking time.Duration) bool {
-	if refused, ok := errors.AsType[*RefusedError](err); ok {
-		return refused.passes() && asking < passingLimit
+// worthRetrying tells whether asking again may soon bring another answer, so long after the first refusal.
+func worthRetrying(err error, refused time.Duration) bool {
+	if e, ok := errors.AsType[*RefusedError](err); ok {
+		return e.passes() && refused < passingLimit
 	}
 	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrNotConnected)
 }

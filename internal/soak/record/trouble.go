@@ -23,7 +23,7 @@ const (
 
 // The parts that a trouble can be on, beside the names of processes.
 const (
-	OnNATS       = "nats"       // most of the cluster, or a server that its clients can't know to be away
+	OnNATS       = "nats"       // most of the cluster, a leader, or a server that its clients can't know to be away
 	OnPublishers = "publishers" // all of them
 	OnMints      = "mints"      // WeChat's token endpoints and checks
 	OnCalls      = "calls"      // all else of WeChat
