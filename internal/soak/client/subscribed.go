@@ -2,8 +2,10 @@ package client
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,7 +24,8 @@ func (c *caller) subscribed(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	options := []subscriber.Option{subscriber.WithAPIHosts(base.Host), subscriber.WithClient(cfg.Name)}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})) // where no token may be
+	options := []subscriber.Option{subscriber.WithAPIHosts(base.Host), subscriber.WithClient(cfg.Name), subscriber.WithLogger(log)}
 	open := func(appid string) (*subscriber.Source, error) { return subscriber.Open(ctx, nc, appid, options...) }
 	if cfg.Fleet {
 		fleet, err := subscriber.OpenFleet(ctx, nc, options...)
