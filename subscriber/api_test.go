@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/wxtoken/wxtoken/internal/secret"
+	"github.com/wxtoken/wxtoken/internal/tokenquery"
 	"github.com/wxtoken/wxtoken/internal/wire"
 	"github.com/wxtoken/wxtoken/internal/wxsim"
 )
@@ -165,7 +166,7 @@ type tap struct {
 
 func (p *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	p.mu.Lock()
-	p.tokens = append(p.tokens, req.URL.Query().Get(tokenParam))
+	p.tokens = append(p.tokens, req.URL.Query().Get(tokenquery.Param))
 	n := len(p.tokens)
 	p.mu.Unlock()
 	if p.before != nil {

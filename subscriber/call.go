@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wxtoken/wxtoken/internal/secret"
+	"github.com/wxtoken/wxtoken/internal/tokenquery"
 )
 
 // healLimit bounds the refresh within a call, whose reply is in hand meanwhile.
@@ -121,7 +122,7 @@ func (c *call) send(body io.ReadCloser, asIs bool) (resp *http.Response, refusal
 	}
 	token := c.sent.AccessToken()
 	if !asIs {
-		out.url.RawQuery = withToken(out.url.RawQuery, token)
+		out.url.RawQuery = tokenquery.Set(out.url.RawQuery, token)
 	}
 	resp, err = c.base.RoundTrip(&out.req)
 	if err != nil || resp == nil {

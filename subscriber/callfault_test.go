@@ -10,6 +10,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/wxtoken/wxtoken/internal/tokenquery"
 	"github.com/wxtoken/wxtoken/internal/wxsim"
 )
 
@@ -129,7 +130,7 @@ func TestTransportSurvivesOtherFaults(t *testing.T) {
 			}
 			if err == nil {
 				resp.Body.Close()
-			} else if strings.Contains(err.Error(), tokenParam) {
+			} else if strings.Contains(err.Error(), tokenquery.Param) {
 				t.Errorf("%s: a token is shown: %v", kind, err)
 			}
 			if n := a.wire.sent(t); n != 1 || a.asked.requests.Load() != 0 {

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/wxtoken/wxtoken/internal/tokenquery"
 )
 
 func TestErrorsShowNoToken(t *testing.T) {
 	const tok = "84_tok/en+"
-	address := "https://api.weixin.qq.com/x?" + withToken("", tok)
+	address := "https://api.weixin.qq.com/x?" + tokenquery.Set("", tok)
 	quoted := func(err error) error { return &url.Error{Op: "Get", URL: address, Err: err} }
 	dial := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	cases := map[string]struct {

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/wxtoken/wxtoken/internal/tokenquery"
 )
 
 // serve runs an API over real sockets, and returns a client of it that has the token.
@@ -70,7 +72,7 @@ func TestTransportKeepsConnectionsAndTrailers(t *testing.T) {
 		w.Header().Set("Trailer", "X-End")
 		_, _ = io.WriteString(w, `{"errcode":4`)
 		w.(http.Flusher).Flush()
-		_, _ = io.WriteString(w, map[bool]string{true: `5009}`, false: `0001}`}[r.URL.Query().Get(tokenParam) == "84_token"])
+		_, _ = io.WriteString(w, map[bool]string{true: `5009}`, false: `0001}`}[r.URL.Query().Get(tokenquery.Param) == "84_token"])
 		w.Header().Set("X-End", "yes")
 	})
 	for range 3 {

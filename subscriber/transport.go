@@ -3,6 +3,8 @@ package subscriber
 import (
 	"net/http"
 	"net/url"
+
+	"github.com/wxtoken/wxtoken/internal/tokenquery"
 )
 
 // Transport returns a RoundTripper that sends requests to WeChat's API through base, with the newest access_token in
@@ -66,7 +68,7 @@ type transport struct {
 // RoundTrip is http.RoundTripper's.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.wantsToken(req.Method, req.URL) {
-		if carried, other := tokenIn(req.URL.RawQuery); !other {
+		if carried, other := tokenquery.Find(req.URL.RawQuery); !other {
 			c := call{transport: t, req: req}
 			return c.do(carried)
 		}

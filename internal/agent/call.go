@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/wxtoken/wxtoken/internal/tokenquery"
 )
 
 // call is one request on its way through the agent.
@@ -64,7 +66,7 @@ func (c *call) serve(w http.ResponseWriter, r *http.Request) *refusal {
 
 // forward sends the call on to WeChat.
 func (c *call) forward(w http.ResponseWriter, r *http.Request, where route) *refusal {
-	carried, other := tokenIn(r.URL.RawQuery)
+	carried, other := tokenquery.Find(r.URL.RawQuery)
 	if where == routeAPI && !other {
 		a, f := c.choose(r, carried)
 		if f != nil {

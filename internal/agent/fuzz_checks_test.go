@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/wxtoken/wxtoken/internal/tokenquery"
 )
 
 var (
@@ -62,12 +64,20 @@ func checkRedirect(t *testing.T, from, to string) {
 func tokensIn(query string) (tokens []string, others bool) {
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		if name = unescaped(name); name == tokenParam && value != "" {
+		if name = unescaped(name); name == tokenquery.Param && value != "" {
 			tokens = append(tokens, unescaped(value))
 		}
-		others = others || strings.HasSuffix(name, "_"+tokenParam)
+		others = others || strings.HasSuffix(name, "_"+tokenquery.Param)
 	}
 	return tokens, others
+}
+
+// unescaped is text as a server may read it.
+func unescaped(text string) string {
+	if plain, err := url.QueryUnescape(text); err == nil {
+		return plain
+	}
+	return text
 }
 
 // ownerOf is the account that the first token belongs to, or "".

@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/wxtoken/wxtoken/internal/secret"
+	"github.com/wxtoken/wxtoken/internal/tokenquery"
 	"github.com/wxtoken/wxtoken/internal/wire"
 	"github.com/wxtoken/wxtoken/subscriber"
 )
@@ -159,7 +160,7 @@ func (w *fuzzedAgent) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Body.Close()
 	}
 	w.sent = append(w.sent, r)
-	echo := bytes.ReplaceAll(w.reply, []byte("$T"), []byte(r.URL.Query().Get(tokenParam)))
+	echo := bytes.ReplaceAll(w.reply, []byte("$T"), []byte(r.URL.Query().Get(tokenquery.Param)))
 	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(echo)), r)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", r.Method, r.URL, err)

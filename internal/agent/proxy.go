@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/wxtoken/wxtoken/internal/tokenquery"
 	"github.com/wxtoken/wxtoken/subscriber"
 )
 
@@ -47,7 +48,7 @@ func (g *Agent) rewrite(r *httputil.ProxyRequest) {
 		r.Out.Header.Del(name)
 	}
 	if callOf(r.In.Context()).account != nil {
-		r.Out.URL.RawQuery = withoutToken(r.In.URL.RawQuery)
+		r.Out.URL.RawQuery = tokenquery.Remove(r.In.URL.RawQuery)
 	}
 }
 
@@ -113,7 +114,7 @@ func (g *Agent) relocated(location string) string {
 	if err != nil {
 		return "[redacted]"
 	}
-	u.RawQuery = withoutToken(u.RawQuery)
+	u.RawQuery = tokenquery.Remove(u.RawQuery)
 	for _, base := range g.bases {
 		path, under := underBase(u.Path, base.Path)
 		if under && strings.EqualFold(u.Host, base.Host) {

@@ -4,43 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-)
 
-func TestQuery(t *testing.T) {
-	cases := []struct {
-		query, carried string
-		other          bool
-		with           string // with the token new
-	}{
-		{"", "", false, "access_token=new"},
-		{"b=2&a=1", "", false, "b=2&a=1&access_token=new"},
-		{"access_token=old", "old", false, "access_token=new"},
-		{"b=%7e&access_token=old&a=+&&c", "old", false, "b=%7e&access_token=new&a=+&&c"},
-		{"access_token=&a=1", "", false, "access_token=new&a=1"},
-		{"access_token&a=1", "", false, "access_token=new&a=1"},
-		{"access_token=a&access_token=b", "a", false, "access_token=new&access_token=new"},
-		{"access_token=&access_token=b", "b", false, "access_token=new&access_token=new"},
-		{"access%5Ftoken=a%2Bb", "a+b", false, "access_token=new"},
-		{"access_token=%zz", "%zz", false, "access_token=new"},
-		{"%zz=1&a=%", "", false, "%zz=1&a=%&access_token=new"},
-		{"a=1;access_token=x", "", false, "a=1;access_token=x&access_token=new"},
-		{"my_access_token_=1&xaccess_token=1", "", false, "my_access_token_=1&xaccess_token=1&access_token=new"},
-		{"component_access_token=c", "", true, ""},
-		{"a=1&suite_access_token=c&access_token=old", "old", true, ""},
-		{"a=access_token=1", "", false, "a=access_token=1&access_token=new"},
-	}
-	for _, c := range cases {
-		if carried, other := tokenIn(c.query); carried != c.carried || other != c.other {
-			t.Errorf("%q carries %q, %v", c.query, carried, other)
-		}
-		if with := withToken(c.query, "new"); !c.other && with != c.with {
-			t.Errorf("%q becomes %q, want %q", c.query, with, c.with)
-		}
-	}
-	if got := withToken("", "a b&c"); got != "access_token=a+b%26c" {
-		t.Errorf("a token that needs escaping becomes %q", got)
-	}
-}
+	"github.com/wxtoken/wxtoken/internal/tokenquery"
+)
 
 func TestHideLocation(t *testing.T) {
 	for location, want := range map[string]string{
@@ -84,18 +50,18 @@ func TestRedirectsShowNoToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if len(seen) != 3 || seen[1].URL.Query().Get(tokenParam) != "84_token" {
+		if len(seen) != 3 || seen[1].URL.Query().Get(tokenquery.Param) != "84_token" {
 			t.Fatalf("%d requests", len(seen))
 		}
 		if referer := seen[1].Header.Get("Referer"); strings.Contains(referer, "sdks") {
 			t.Errorf("the second request's Referer is %s", referer)
 		}
 		last := seen[2]
-		if last.URL.Query().Get(tokenParam) != "" || strings.Contains(last.Header.Get("Referer"), "token=8") ||
+		if last.URL.Query().Get(tokenquery.Param) != "" || strings.Contains(last.Header.Get("Referer"), "token=8") ||
 			strings.Contains(last.Header.Get("Referer"), "sdks") || last.Header.Get("X-Own") != "kept" {
 			t.Errorf("the third party gets %s, %v", last.URL, last.Header)
 		}
-		if resp.Request.URL.Query().Get(tokenParam) != "" || resp.Request.Header.Get("X-Own") != "kept" {
+		if resp.Request.URL.Query().Get(tokenquery.Param) != "" || resp.Request.Header.Get("X-Own") != "kept" {
 			t.Errorf("the reply's request is %v", resp.Request.URL)
 		}
 	}
