@@ -25,7 +25,7 @@ var (
 	ageDesc      = gauge("token_age_seconds", "Time since an account's token was minted.", "appid")
 	failuresDesc = gauge("mint_failures_in_a_row", "Mints that failed since the last that didn't, of an account.", "appid")
 	codeDesc     = gauge("mint_last_errcode", "WeChat's errcode of the last mint if it failed, else 0.", "appid")
-	budgetDesc   = gauge("budget_left", "What an account may spend before requests are answered 429: forced refreshes of the Beijing day, mints by request.",
+	budgetDesc   = gauge("budget_left", "What an account may spend before requests are answered 429: forced refreshes of the Beijing day, mints by request. Missing while unknown.",
 		"appid", "budget")
 )
 
@@ -69,8 +69,10 @@ func (a AccountStatus) collect(set func(*prometheus.Desc, float64, ...string), n
 	}
 	set(failuresDesc, float64(a.Failures), a.AppID)
 	set(codeDesc, float64(a.ErrCode()), a.AppID)
-	set(budgetDesc, float64(a.ForcedLeft), a.AppID, "forced")
-	set(budgetDesc, float64(a.AskedLeft), a.AppID, "asked")
+	if !a.BudgetsUnknown {
+		set(budgetDesc, float64(a.ForcedLeft), a.AppID, "forced")
+		set(budgetDesc, float64(a.AskedLeft), a.AppID, "asked")
+	}
 }
 
 // count is how many accounts are in each state, and how many fail with each class of error.
