@@ -38,7 +38,7 @@ func (p *Process) Start() error {
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Env, cmd.Dir = append(p.env, "HOME="+p.dir), p.dir
 	cmd.Stderr, cmd.Stdout = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for the soak, not for its parts
+	cmd.SysProcAttr = attributes()
 	var out io.ReadCloser
 	if p.lines != nil {
 		cmd.Stdout = nil
