@@ -70,7 +70,7 @@ func (w *world) awaitTokenOf(appid string, patience time.Duration) wire.Value {
 			return v
 		}
 	}
-	w.t.Fatalf("%s has no good token within %v\n%s", appid, patience, w.out.tail())
+	w.t.Fatalf("%s has no good token within %v\n%s", appid, patience, w.out.Tail())
 	return wire.Value{}
 }
 
@@ -227,8 +227,8 @@ func TestAccountsSetWhileNATSIsAway(t *testing.T) {
 		if w.mints() != 1 {
 			t.Errorf("the account that stayed has %d mints", w.mints())
 		}
-		if got := w.out.count("\n"); got > 60 {
-			t.Errorf("%d lines\n%s", got, w.out.tail())
+		if got := w.out.Count("\n"); got > 60 {
+			t.Errorf("%d lines\n%s", got, w.out.Tail())
 		}
 	})
 }

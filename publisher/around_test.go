@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/wxtoken/wxtoken/internal/bus"
+	"github.com/wxtoken/wxtoken/internal/logtest"
 	"github.com/wxtoken/wxtoken/internal/natstest"
 	"github.com/wxtoken/wxtoken/internal/wechat"
 	"github.com/wxtoken/wxtoken/internal/wxsim"
@@ -100,7 +101,7 @@ func TestSurroundingsInACluster(t *testing.T) {
 		t.Skip("it starts a cluster")
 	}
 	c := natstest.StartCluster(t)
-	w := &world{t: t, sim: newSim(t), out: &transcript{}}
+	w := &world{t: t, sim: newSim(t), out: &logtest.Output{}}
 	w.login = bus.Login{URL: c.URL()}
 	cfg := w.config(wechat.StableToken)
 	cfg.Replicas = 3

@@ -83,8 +83,8 @@ func TestRunWaitsForNATS(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		w.nats.Resume()
 		w.valueWithin(5*time.Second, anyValue)
-		if got := w.out.count(`"level":"WARN"`); got > 8 {
-			t.Errorf("%d warnings\n%s", got, w.out.tail())
+		if got := w.out.Count(`"level":"WARN"`); got > 8 {
+			t.Errorf("%d warnings\n%s", got, w.out.Tail())
 		}
 	})
 }
@@ -95,11 +95,11 @@ func TestAnHourWithoutNATSIsLoggedInAFewLines(t *testing.T) {
 		v := w.value(anyValue)
 		w.nats.Stop()
 		time.Sleep(3 * time.Hour) // the token dies meanwhile
-		if got := w.out.count("\n"); got > 60 {
+		if got := w.out.Count("\n"); got > 60 {
 			t.Errorf("%d lines", got)
 		}
-		if got := w.out.count(`"level":"WARN"`) + w.out.count(`"level":"ERROR"`); got > 6 {
-			t.Errorf("%d warnings\n%s", got, w.out.tail())
+		if got := w.out.Count(`"level":"WARN"`) + w.out.Count(`"level":"ERROR"`); got > 6 {
+			t.Errorf("%d warnings\n%s", got, w.out.Tail())
 		}
 		w.nats.Resume()
 		w.valueWithin(6*time.Second, not(v.ID))
@@ -173,5 +173,5 @@ func TestOverSocketsInRealTime(t *testing.T) {
 	if v.Generation <= first.Generation {
 		t.Errorf("generation %d after %d", v.Generation, first.Generation)
 	}
-	w.out.checkForSecrets(t, w.sim)
+	checkForSecrets(t, w.out.String(), w.sim)
 }

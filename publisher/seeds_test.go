@@ -151,7 +151,7 @@ func (r *seedRun) run() {
 		r.procs[slot].stop()
 	}
 	r.checkAll()
-	r.out.checkForSecrets(r.t, r.sim) // I7
+	checkForSecrets(r.t, r.out.String(), r.sim) // I7
 }
 
 // did notes what is done, in words.
@@ -182,7 +182,7 @@ func (r *seedRun) tellIfFailed() {
 	r.t.Logf("what was done:\n%s", done)
 	r.t.Logf("stored:\n%s", r.keys)
 	r.t.Logf("calls:\n%s", r.callList())
-	r.t.Logf("transcript's end:\n%s", r.out.tail())
+	r.t.Logf("transcript's end:\n%s", r.out.Tail())
 }
 
 func (r *seedRun) at(t time.Time) string { return fmt.Sprintf("%.3fs", t.Sub(r.began).Seconds()) }

@@ -2,7 +2,6 @@ package publisher_test
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 	"time"
 
@@ -105,7 +104,7 @@ func (w *world) readableWithin(patience time.Duration) wire.Value {
 			return v
 		}
 	}
-	w.t.Fatalf("the token wasn't back within %v\n%s", patience, w.out.tail())
+	w.t.Fatalf("the token wasn't back within %v\n%s", patience, w.out.Tail())
 	return wire.Value{}
 }
 
@@ -187,8 +186,8 @@ func TestI9ATokenThatCouldNotBeStoredIsKept(t *testing.T) {
 				if w.mints() != 1 || w.stats().SameToken != 0 {
 					t.Errorf("%d mints, %d more calls", w.mints(), w.stats().SameToken)
 				}
-				if got := w.out.count(`"level":"WARN"`); got > 12 {
-					t.Errorf("%d warnings\n%s", got, w.out.tail())
+				if got := w.out.Count(`"level":"WARN"`); got > 12 {
+					t.Errorf("%d warnings\n%s", got, w.out.Tail())
 				}
 			})
 		})
@@ -206,7 +205,7 @@ func TestI9AStoreWhoseAckIsLostIsFoundDone(t *testing.T) {
 		info, err := w.stream(names.Stream()).Info(t.Context())
 		w.must(err)
 		if w.mints() != 1 || info.State.Msgs != 1 || w.events(wire.EventMinted) != 1 {
-			t.Errorf("%d mints, %d writes, %d events\n%s", w.mints(), info.State.Msgs, w.events(wire.EventMinted), w.out.tail())
+			t.Errorf("%d mints, %d writes, %d events\n%s", w.mints(), info.State.Msgs, w.events(wire.EventMinted), w.out.Tail())
 		}
 	})
 }
@@ -238,7 +237,7 @@ func (w *world) eventually(patience time.Duration, ok func() bool) {
 	w.t.Helper()
 	for deadline := time.Now().Add(patience); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			w.t.Fatalf("it didn't happen within %v\n%s", patience, w.out.tail())
+			w.t.Fatalf("it didn't happen within %v\n%s", patience, w.out.Tail())
 		}
 	}
 }
@@ -254,7 +253,7 @@ func TestALeaseOfADeadPublisherIsTakenWhenItEnds(t *testing.T) {
 			t.Error("minted without the lease")
 		}
 		w.valueWithin(2*time.Second, anyValue)
-		if got := w.out.count(`"level":"WARN"`); got != 0 {
+		if got := w.out.Count(`"level":"WARN"`); got != 0 {
 			t.Errorf("%d warnings", got)
 		}
 	})
@@ -287,7 +286,7 @@ func TestI1ALeaseThatIsLostEndsTheWork(t *testing.T) {
 		w.holdLease(20 * time.Second)
 		time.Sleep(15 * time.Second)
 		if w.mints() != 0 || w.events(wire.EventLeaseLost) != 1 || w.events(wire.EventMintFailed) != 0 {
-			t.Errorf("%d mints, %d and %d events\n%s", w.mints(), w.events(wire.EventLeaseLost), w.events(wire.EventMintFailed), w.out.tail())
+			t.Errorf("%d mints, %d and %d events\n%s", w.mints(), w.events(wire.EventLeaseLost), w.events(wire.EventMintFailed), w.out.Tail())
 		}
 		w.valueWithin(10*time.Second, anyValue)
 	})
@@ -300,7 +299,7 @@ func TestI7NothingButTheKeyHoldsTheToken(t *testing.T) {
 		w.ask(names.RefreshSubject(), report(v))
 		time.Sleep(3 * time.Hour)
 		v, _ = w.stored()
-		if strings.Contains(w.out.String(), v.Token.Reveal()) || !strings.Contains(w.out.String(), v.ID) {
+		if w.out.Has(v.Token.Reveal()) || !w.out.Has(v.ID) {
 			t.Error("the transcript shows the token, or nothing of it")
 		}
 	})

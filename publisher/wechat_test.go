@@ -108,8 +108,8 @@ func (w *world) tellsTrouble(tr trouble) {
 	if w.events(wire.EventMintFailed) < 2 {
 		w.t.Errorf("%d events", w.events(wire.EventMintFailed))
 	}
-	if got := w.out.count(`"level":"WARN"`) + w.out.count(`"level":"ERROR"`); got > 4 {
-		w.t.Errorf("%d warnings in all\n%s", got, w.out.tail())
+	if got := w.out.Count(`"level":"WARN"`) + w.out.Count(`"level":"ERROR"`); got > 4 {
+		w.t.Errorf("%d warnings in all\n%s", got, w.out.Tail())
 	}
 	reply, fault := w.ask(names.RefreshSubject(), fmt.Sprintf(`{"appid":%q}`, appid))
 	if fault == nil || fault.code != "502" || fault.ErrCode != tr.errcode || fault.ErrMsg == "" || !strings.Contains(fault.text, tr.tells) {
@@ -154,8 +154,8 @@ func TestAnOutageWithReportsIsLoggedOnce(t *testing.T) {
 				t.Fatalf("%+v", fault)
 			}
 		}
-		if got := w.out.count(`"level":"WARN"`); got != 1 {
-			t.Errorf("%d warnings\n%s", got, w.out.tail())
+		if got := w.out.Count(`"level":"WARN"`); got != 1 {
+			t.Errorf("%d warnings\n%s", got, w.out.Tail())
 		}
 		w.sim.ClearFaults(wxsim.All)
 		if reply, _ := w.ask(names.RefreshSubject(), report(v)); reply.Outcome != wire.StillValid {
@@ -191,7 +191,7 @@ func TestAnUnknownAppIDIsToldAndHarmsNoOther(t *testing.T) {
 		if fault == nil || fault.code != "502" || fault.ErrCode != 40013 || !strings.Contains(fault.text, "check the AppID") {
 			t.Errorf("%+v", fault)
 		}
-		if w.out.count(names.EventSubject(otherAppID, wire.EventMintFailed)) == 0 {
+		if w.out.Count(names.EventSubject(otherAppID, wire.EventMintFailed)) == 0 {
 			t.Error("no event")
 		}
 	})

@@ -1,12 +1,10 @@
 package publisher_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -17,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wxtoken/wxtoken/internal/bus"
+	"github.com/wxtoken/wxtoken/internal/logtest"
 	"github.com/wxtoken/wxtoken/internal/natstest"
 	"github.com/wxtoken/wxtoken/internal/secret"
 	"github.com/wxtoken/wxtoken/internal/wechat"
@@ -40,7 +39,7 @@ type world struct {
 	sim   *wxsim.Server
 	nc    *nats.Conn // of services and operators
 	js    jetstream.JetStream
-	out   *transcript
+	out   *logtest.Output
 	lag   time.Duration // for which a new token may not be stored yet; 0 where no answer is lost
 }
 
@@ -50,7 +49,7 @@ func inBubble(t *testing.T, options wxsim.Options, test func(t *testing.T, w *wo
 	natstest.Bubble(t, func(t *testing.T, s *natstest.Server) {
 		w := newWorld(t, s, options)
 		test(t, w)
-		w.out.checkForSecrets(t, w.sim)
+		checkForSecrets(t, w.out.String(), w.sim)
 	})
 }
 
@@ -64,7 +63,7 @@ func newWorld(t *testing.T, s *natstest.Server, options wxsim.Options) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(sim.Close)
-	w := &world{t: t, nats: s, sim: sim, out: &transcript{}}
+	w := &world{t: t, nats: s, sim: sim, out: &logtest.Output{}}
 	w.nc = s.Connect(nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
 	if w.js, err = jetstream.New(w.nc); err != nil {
 		t.Fatal(err)
@@ -196,7 +195,7 @@ func (w *world) valueWithin(patience time.Duration, ok func(wire.Value) bool) wi
 			return v
 		}
 	}
-	w.t.Fatalf("the key didn't get there within %v\n%s", patience, w.out.tail())
+	w.t.Fatalf("the key didn't get there within %v\n%s", patience, w.out.Tail())
 	return wire.Value{}
 }
 
@@ -259,7 +258,7 @@ func (w *world) ask(subject, payload string) (wire.Reply, *fault) {
 	w.t.Helper()
 	msg, err := w.nc.Request(subject, []byte(payload), time.Minute)
 	if err != nil {
-		w.t.Errorf("request on %s: %v\n%s", subject, err, w.out.tail())
+		w.t.Errorf("request on %s: %v\n%s", subject, err, w.out.Tail())
 		return wire.Reply{}, &fault{code: "none"}
 	}
 	if code := msg.Header.Get("Nats-Service-Error-Code"); code != "" {
@@ -296,13 +295,13 @@ func (w *world) mints() int64 {
 
 // events counts those of the account; logged counts log lines.
 func (w *world) events(what string) int {
-	return w.out.count(names.EventSubject(appid, what) + " ")
+	return w.out.Count(names.EventSubject(appid, what) + " ")
 }
 
-func (w *world) logged(msg string) int { return w.out.count(`"msg":"` + msg + `"`) }
+func (w *world) logged(msg string) int { return w.out.Count(`"msg":"` + msg + `"`) }
 
 func (w *world) warned(msg string) int {
-	return w.out.count(`"level":"WARN","msg":"`+msg+`"`) + w.out.count(`"level":"ERROR","msg":"`+msg+`"`)
+	return w.out.Count(`"level":"WARN","msg":"`+msg+`"`) + w.out.Count(`"level":"ERROR","msg":"`+msg+`"`)
 }
 
 func (w *world) stats() wxsim.Stats {
@@ -321,36 +320,10 @@ func (w *world) fault(f wxsim.Fault) {
 	}
 }
 
-// transcript is all that was logged, told and answered.
-type transcript struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (tr *transcript) Write(b []byte) (int, error) {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	return tr.buf.Write(b)
-}
-
-func (tr *transcript) String() string {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	return tr.buf.String()
-}
-
-func (tr *transcript) count(text string) int { return strings.Count(tr.String(), text) }
-
-func (tr *transcript) tail() string {
-	s := tr.String()
-	return s[max(0, len(s)-4000):]
-}
-
 // checkForSecrets looks for the AppSecret and for every token that WeChat accepts or ever made (they all begin alike
 // and have 136 characters).
-func (tr *transcript) checkForSecrets(t *testing.T, sim *wxsim.Server) {
+func checkForSecrets(t *testing.T, text string, sim *wxsim.Server) {
 	t.Helper()
-	text := tr.String()
 	if strings.Contains(text, appSecret) {
 		t.Error("the AppSecret was logged or sent")
 	}
@@ -389,56 +362,4 @@ func (w *world) putBytes(key string, data []byte) {
 	w.t.Helper()
 	_, err := w.bucket().Put(w.t.Context(), key, data)
 	w.must(err)
-}
-
-// deafLine is a publisher's connection on which nothing comes back for a second, once, after something was sent on the
-// subject.
-func (w *world) deafLine(subject string) nats.Option {
-	var reach nats.Options
-	for _, option := range w.nats.Reach() {
-		w.must(option(&reach))
-	}
-	return nats.InProcessServer(&deafLine{reach.InProcessServer, "PUB " + subject})
-}
-
-type deafLine struct {
-	nats.InProcessConnProvider
-	trigger string
-}
-
-func (l *deafLine) InProcessConn() (net.Conn, error) {
-	conn, err := l.InProcessConnProvider.InProcessConn()
-	if err != nil {
-		return nil, err
-	}
-	return &deafConn{Conn: conn, trigger: l.trigger}, nil
-}
-
-type deafConn struct {
-	net.Conn
-	trigger string
-
-	mu    sync.Mutex
-	until time.Time
-}
-
-func (c *deafConn) Write(b []byte) (int, error) {
-	c.mu.Lock()
-	if c.until.IsZero() && bytes.Contains(b, []byte(c.trigger)) {
-		c.until = time.Now().Add(time.Second)
-	}
-	c.mu.Unlock()
-	return c.Conn.Write(b)
-}
-
-func (c *deafConn) Read(b []byte) (int, error) {
-	for {
-		n, err := c.Conn.Read(b)
-		c.mu.Lock()
-		deaf := time.Now().Before(c.until)
-		c.mu.Unlock()
-		if err != nil || !deaf {
-			return n, err
-		}
-	}
 }

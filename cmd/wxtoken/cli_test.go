@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wxtoken/wxtoken/internal/logtest"
 	"github.com/wxtoken/wxtoken/internal/wire"
 )
 
@@ -47,9 +48,9 @@ func (n natsCLI) run(args ...string) string {
 }
 
 // follow starts a call that doesn't end by itself, and returns what it prints.
-func (n natsCLI) follow(args ...string) *output {
+func (n natsCLI) follow(args ...string) *logtest.Output {
 	n.t.Helper()
-	out := &output{}
+	out := &logtest.Output{}
 	cmd := n.command(args...)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
@@ -111,7 +112,7 @@ func TestPeopleInspectItWithTheNATSCLI(t *testing.T) {
 	if strings.Count(history, "PUT") != 3 {
 		t.Errorf("history: %s", history)
 	}
-	for name, out := range map[string]*output{"nats kv watch": watch, "nats sub": updates} {
+	for name, out := range map[string]*logtest.Output{"nats kv watch": watch, "nats sub": updates} {
 		await(t, name+" to show the newest", func() bool { return strings.Contains(out.String(), newest.ID) })
 	}
 	for args, want := range map[string]string{

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,11 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/wxtoken/wxtoken/internal/logtest"
 )
 
 // TestMain makes the test binary a wxtoken, or a NATS server, when it is started as one, so that tests run real processes.
@@ -35,7 +35,7 @@ const patience = 60 * time.Second
 type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
-	out  *output
+	out  *logtest.Output
 	done chan struct{} // closed when it has ended
 }
 
@@ -52,7 +52,7 @@ func start(t *testing.T, command string, env ...string) *process {
 // startProgram is start for a program that was built elsewhere.
 func startProgram(t *testing.T, path, command string, env ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(path, command), out: &output{}, done: make(chan struct{})}
+	p := &process{t: t, cmd: exec.Command(path, command), out: &logtest.Output{}, done: make(chan struct{})}
 	p.cmd.Env = append([]string{"WX_HTTP_ADDR=", "HOME=" + t.TempDir(), "WX_LOG_LEVEL=debug"}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {
@@ -66,7 +66,7 @@ func startProgram(t *testing.T, path, command string, env ...string) *process {
 		_ = p.cmd.Process.Kill()
 		<-p.done
 		if t.Failed() {
-			t.Logf("%s printed:\n%s", command, p.out.tail())
+			t.Logf("%s printed:\n%s", command, p.out.Tail())
 		}
 	})
 	return p
@@ -144,27 +144,4 @@ func freeAddr(t *testing.T) string {
 	}
 	t.Fatal("no port is free")
 	return ""
-}
-
-// output collects what a process prints.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
-func (o *output) tail() string {
-	s := o.String()
-	return s[max(0, len(s)-6000):]
 }

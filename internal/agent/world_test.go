@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/wxtoken/wxtoken/internal/bus"
 	"github.com/wxtoken/wxtoken/internal/httpd"
+	"github.com/wxtoken/wxtoken/internal/logtest"
 	"github.com/wxtoken/wxtoken/internal/natstest"
 	"github.com/wxtoken/wxtoken/internal/secret"
 	"github.com/wxtoken/wxtoken/internal/wechat"
@@ -39,7 +39,7 @@ type world struct {
 	nats *natstest.Server
 	sim  *wxsim.Server
 	wx   *httptest.Server
-	log  *lines
+	log  *logtest.Output
 
 	natsURL       string
 	stopPublisher func()
@@ -60,7 +60,7 @@ func newWorld(t testing.TB, change func(*Config), appids ...string) *world {
 
 func newWorldWithoutAgent(t testing.TB, appids ...string) *world {
 	t.Helper()
-	w := &world{t: t, nats: natstest.Start(t), log: &lines{}}
+	w := &world{t: t, nats: natstest.Start(t), log: &logtest.Output{}}
 	w.natsURL = w.nats.URL()
 	var accounts []wxsim.Account
 	for _, appid := range appids {
@@ -75,13 +75,12 @@ func newWorldWithoutAgent(t testing.TB, appids ...string) *world {
 	t.Cleanup(w.sim.Close)
 	t.Cleanup(func() {
 		for _, private := range w.secrets() {
-			if strings.Contains(w.log.String(), private) {
+			if w.log.Has(private) {
 				t.Error("a secret or a token was logged")
 			}
 		}
 		if t.Failed() {
-			text := w.log.String()
-			t.Logf("log:\n%s", text[max(0, len(text)-5000):])
+			t.Logf("log:\n%s", w.log.Tail())
 		}
 	})
 	w.startPublisher(appids...)
@@ -237,22 +236,4 @@ func (w *world) wantFine(a answer) {
 	if a.status != 200 || a.body != fineAnswer {
 		w.t.Errorf("got %v", a)
 	}
-}
-
-// lines is a log.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

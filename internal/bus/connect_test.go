@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/wxtoken/wxtoken/internal/logtest"
 	"github.com/wxtoken/wxtoken/internal/natstest"
 	"github.com/wxtoken/wxtoken/internal/secret"
 )
@@ -55,9 +56,9 @@ func serve(t *testing.T, port int, config string) served {
 }
 
 // connect connects as a command does and closes at the end of the test.
-func connect(t *testing.T, login Login, lines *logLines) *nats.Conn {
+func connect(t *testing.T, login Login, lines *logtest.Output) *nats.Conn {
 	t.Helper()
-	nc, err := Connect(login, "wxtoken test", lines.logger())
+	nc, err := Connect(login, "wxtoken test", logger(lines))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,10 +105,10 @@ func TestLoginsThatServersTake(t *testing.T) {
 				c.login.URL = "nats://%s"
 			}
 			c.login.URL = fmt.Sprintf(c.login.URL, s.host)
-			var lines logLines
+			var lines logtest.Output
 			nc := connect(t, c.login, &lines)
 			wait(t, "the connection", nc.IsConnected)
-			wait(t, "the log line", func() bool { return lines.has("connected to NATS") && lines.has(s.host) })
+			wait(t, "the log line", func() bool { return lines.Has("connected to NATS") && lines.Has(s.host) })
 			checkNoSecret(t, lines.String())
 
 			stranger, err := nats.Connect(s.ClientURL())
@@ -168,22 +169,22 @@ func TestLoginsThatCannotBeUsed(t *testing.T) {
 func TestAConnectionWaitsForNATSToCome(t *testing.T) {
 	s := serve(t, 0, "")
 	s.shutDown()
-	var lines logLines
+	var lines logtest.Output
 	nc := connect(t, Login{URL: "nats://orders:" + password + "@" + s.host}, &lines)
 	if nc.IsConnected() {
 		t.Fatal("connected to nothing")
 	}
-	wait(t, "a word on the outage", func() bool { return lines.has("NATS can't be reached") && lines.has("connection refused") })
+	wait(t, "a word on the outage", func() bool { return lines.Has("NATS can't be reached") && lines.Has("connection refused") })
 	serve(t, s.port, "")
 	wait(t, "the connection", nc.IsConnected)
-	wait(t, "a word on it", func() bool { return lines.has("connected to NATS") })
+	wait(t, "a word on it", func() bool { return lines.Has("connected to NATS") })
 	checkNoSecret(t, lines.String())
 }
 
 func TestAConnectionOutlivesARestart(t *testing.T) {
 	config := fmt.Sprintf("authorization { user: orders, password: %s }", password)
 	s := serve(t, 0, config)
-	var lines logLines
+	var lines logtest.Output
 	nc := connect(t, Login{URL: "nats://orders:" + password + "@" + s.host}, &lines)
 	wait(t, "the connection", nc.IsConnected)
 	s.shutDown()
@@ -194,7 +195,7 @@ func TestAConnectionOutlivesARestart(t *testing.T) {
 	if took := time.Since(started); took > 3*time.Second {
 		t.Errorf("it took %v to find the server again", took)
 	}
-	wait(t, "a word on it", func() bool { return lines.has("connected to NATS again") })
+	wait(t, "a word on it", func() bool { return lines.Has("connected to NATS again") })
 	checkNoSecret(t, lines.String())
 }
 
@@ -209,7 +210,7 @@ func TestAServerThatRefusesUsIsAskedAgain(t *testing.T) {
 			s.shutDown()
 			s = serve(t, s.port, first)
 		}
-		var lines logLines
+		var lines logtest.Output
 		nc := connect(t, Login{URL: "nats://" + s.host, User: "orders", Password: secret.New(password)}, &lines)
 		if first != "" {
 			wait(t, "the connection", nc.IsConnected)
@@ -238,9 +239,9 @@ func TestAServerOfAnotherAuthorityIsRefused(t *testing.T) {
 	pki := newAuthority(t)
 	cert, key := pki.issue(t, "server")
 	s := serve(t, 0, fmt.Sprintf("tls { cert_file: %q, key_file: %q }", cert, key))
-	var lines logLines
+	var lines logtest.Output
 	nc := connect(t, Login{URL: "nats://" + s.host, CA: newAuthority(t).ca()}, &lines)
-	wait(t, "a word on it", func() bool { return lines.has("certificate") })
+	wait(t, "a word on it", func() bool { return lines.Has("certificate") })
 	if nc.IsConnected() {
 		t.Error("connected to a server of an unknown authority")
 	}
@@ -248,7 +249,7 @@ func TestAServerOfAnotherAuthorityIsRefused(t *testing.T) {
 
 func TestTheConnectionBearsItsName(t *testing.T) {
 	s := serve(t, 0, "")
-	nc := connect(t, Login{URL: s.host}, new(logLines)) // a URL without scheme, as the nats command takes it
+	nc := connect(t, Login{URL: s.host}, new(logtest.Output)) // a URL without scheme, as the nats command takes it
 	wait(t, "the connection", nc.IsConnected)
 	connections, err := s.Connz(nil)
 	if err != nil || len(connections.Conns) != 1 || connections.Conns[0].Name != "wxtoken test" {
@@ -259,7 +260,7 @@ func TestTheConnectionBearsItsName(t *testing.T) {
 func TestOfSeveralServersOneIsEnough(t *testing.T) {
 	gone, here := serve(t, 0, ""), serve(t, 0, "")
 	gone.shutDown()
-	nc := connect(t, Login{URL: "nats://" + gone.host + ", nats://" + here.host}, new(logLines))
+	nc := connect(t, Login{URL: "nats://" + gone.host + ", nats://" + here.host}, new(logtest.Output))
 	wait(t, "the connection", nc.IsConnected)
 }
 
@@ -283,7 +284,7 @@ func TestRepliesTravelUnderThePrefix(t *testing.T) {
 		{user: echo, password: e}
 		{user: orders, password: o, permissions: {publish: echo, subscribe: "_INBOX.orders.>"}}
 	]}`)
-	echo := connect(t, Login{URL: s.ClientURL(), User: "echo", Password: secret.New("e")}, &logLines{})
+	echo := connect(t, Login{URL: s.ClientURL(), User: "echo", Password: secret.New("e")}, &logtest.Output{})
 	if _, err := echo.Subscribe("echo", func(m *nats.Msg) { _ = m.Respond(m.Data) }); err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +292,7 @@ func TestRepliesTravelUnderThePrefix(t *testing.T) {
 		t.Fatal(err)
 	}
 	login := Login{URL: s.ClientURL(), User: "orders", Password: secret.New("o"), InboxPrefix: "_INBOX.orders"}
-	if reply, err := connect(t, login, &logLines{}).Request("echo", []byte("hi"), patience); err != nil || string(reply.Data) != "hi" {
+	if reply, err := connect(t, login, &logtest.Output{}).Request("echo", []byte("hi"), patience); err != nil || string(reply.Data) != "hi" {
 		t.Errorf("Request = %v, %v", reply, err)
 	}
 	for _, prefix := range []string{"_INBOX.*", "_INBOX.orders."} {

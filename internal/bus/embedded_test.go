@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/wxtoken/wxtoken/internal/logtest"
 	"github.com/wxtoken/wxtoken/internal/secret"
 	"github.com/wxtoken/wxtoken/internal/wire"
 )
@@ -31,7 +32,7 @@ func startEmbedded(t *testing.T, cfg EmbeddedConfig) *Embedded {
 func TestAnEmbeddedServerKeepsItsDataAcrossRestarts(t *testing.T) {
 	cfg := EmbeddedConfig{DataDir: filepath.Join(t.TempDir(), "state", "wxtoken")}
 	e := startEmbedded(t, cfg)
-	nc := connect(t, Login{URL: e.URL()}, new(logLines))
+	nc := connect(t, Login{URL: e.URL()}, new(logtest.Output))
 	wait(t, "the connection", nc.IsConnected)
 	created := ensureBuckets(t, jetStream(t, nc), 1)
 	revision := put(t, OpenKV(nc, jetStream(t, nc), wire.DefaultBucket), "token", 0, 0)
@@ -141,14 +142,14 @@ func TestAnEmbeddedServerDemandsItsLoginOfEveryone(t *testing.T) {
 		"user and password": {User: "orders", Password: secret.New(password)},
 		"token":             {User: password},
 	} {
-		var lines logLines
-		e, err := StartEmbedded(EmbeddedConfig{Addr: "127.0.0.1:0", DataDir: t.TempDir(), User: login.User, Password: login.Password}, lines.logger())
+		var lines logtest.Output
+		e, err := StartEmbedded(EmbeddedConfig{Addr: "127.0.0.1:0", DataDir: t.TempDir(), User: login.User, Password: login.Password}, logger(&lines))
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(e.Stop)
 		for who, reach := range map[string][]nats.Option{"over a socket": nil, "within the process": {e.InProcess()}} {
-			nc, err := Connect(Login{URL: e.URL(), User: login.User, Password: login.Password}, "test", lines.logger(), reach...)
+			nc, err := Connect(Login{URL: e.URL(), User: login.User, Password: login.Password}, "test", logger(&lines), reach...)
 			if err != nil {
 				t.Fatal(err)
 			}

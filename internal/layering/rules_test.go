@@ -3,7 +3,7 @@ package layering
 // layers of the module's packages, the lowest first.
 func layers() [][]string {
 	return [][]string{
-		{"internal/secret", "internal/tokenquery"},
+		{"internal/secret", "internal/tokenquery", "internal/logtest"},
 		{"internal/wire", "internal/wechat", "internal/httpd", "internal/natstest"},
 		{"internal/bus", "internal/wxsim", "subscriber"},
 		{"publisher", "internal/config", "internal/agent", "internal/demo"},
@@ -21,9 +21,9 @@ type limit struct {
 
 func limits() []limit {
 	return []limit{
-		{"internal/wire", []string{"internal/secret", "internal/tokenquery"},
+		{"internal/wire", []string{"internal/secret", "internal/tokenquery", "internal/logtest"},
 			"both sides of the bus agree on it, so it stands on neither side"},
-		{"internal/wechat", []string{"internal/secret", "internal/tokenquery"},
+		{"internal/wechat", []string{"internal/secret", "internal/tokenquery", "internal/logtest"},
 			"it fills the publisher's interface without knowing the publisher or the bus; other vendors' clients will stand beside it"},
 		{"internal/wxsim", []string{"internal/secret", "internal/wire"},
 			"a simulated WeChat that shared code with the client of WeChat would share its mistakes"},
@@ -31,6 +31,10 @@ func limits() []limit {
 			"it serves whatever it is given"},
 		{"internal/natstest", nil,
 			"every package's tests may use it, those of the lowest too"},
+		{"internal/logtest", nil,
+			"every package's tests may use it, those of the lowest too"},
+		{"internal/tokenquery", nil,
+			"it knows text only"},
 		{"internal/bus", []string{"internal/secret", "internal/wire"},
 			"the way to NATS doesn't depend on who goes it"},
 		{"publisher", []string{"internal/bus", "internal/secret", "internal/wechat", "internal/wire"},
@@ -74,6 +78,8 @@ func reserved() []reservation {
 		{"internal/wxsim", []string{"cmd/wxtoken", "internal/demo"},
 			"no token of a real publisher comes from the simulator"},
 		{"internal/natstest", []string{"subscriber/subscribertest"},
+			"it is for tests"},
+		{"internal/logtest", nil,
 			"it is for tests"},
 		{"subscriber/subscribertest", nil,
 			"it is for tests"},
