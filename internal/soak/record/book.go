@@ -47,7 +47,9 @@ func New(rules Rules) *Book {
 type Value struct {
 	AppID, ID, Publisher, Reason string
 	Generation, Fence, Revision  uint64
-	Minted, Expires, Stored      time.Time
+	Minted, Expires              time.Time
+	Stored                       time.Time // as the server says, which may have been without a quorum then
+	Seen                         time.Time // when the soak first saw it; set by Book
 }
 
 // Mint is a line of WeChat's log: a token that came into being, whether or not anybody heard of it.
@@ -64,6 +66,7 @@ const ByStranger = "stranger"
 type MintRequest struct {
 	Publisher, AppID string
 	ID               string // of the token that the answer brought to the publisher; empty if none arrived
+	Code             int    // WeChat's errcode, if that was the answer
 	Begin, End       time.Time
 }
 
@@ -98,6 +101,7 @@ func (b *Book) Stored(v Value) {
 	defer b.mu.Unlock()
 	if !b.known[v.ID] {
 		b.known[v.ID] = true
+		v.Seen = time.Now()
 		b.values = append(b.values, v)
 	}
 }

@@ -50,18 +50,65 @@ func (f *facts) purpose(m, before Mint) (Purpose, string) {
 		return f.repeated(before, m)
 	case !found:
 		return Needed, "the first"
-	case f.deadAt(s.ID, m.At):
-		return Needed, "the token was dead"
-	case s.Expires.Sub(m.At) <= f.rules.Ahead+dueEarly:
-		return Needed, "due"
+	case f.spentAt(s, m.At):
+		return Needed, "the token was dead, or due"
 	}
 	if t, ok := f.during(s.Stored, m.At, kind(Lost)); ok {
 		return Needed, t.What
+	}
+	if f.wasCalledFor(m) {
+		return Repeated, "it was called for when its publisher began to ask: the stored token came late"
 	}
 	if f.workedOff(m) {
 		return Repeated, "WeChat got to a request that had been given up"
 	}
 	return Wasted, fmt.Sprintf("the stored token was good for %v more", s.Expires.Sub(m.At).Round(time.Millisecond))
+}
+
+// spentAt tells whether a token is due, or was dead before its time.
+func (f *facts) spentAt(v Value, at time.Time) bool {
+	return f.deadAt(v.ID, at) || v.Expires.Sub(at) <= f.rules.Ahead+dueEarly
+}
+
+// wasCalledFor tells whether the token that its publisher could read when it began to ask for m was due or dead. A publisher
+// that got no answer goes on asking, whatever is stored meanwhile under an older fence: WeChat may have minted.
+func (f *facts) wasCalledFor(m Mint) bool {
+	began := f.beganToAsk(m)
+	readable, found := f.readableAt(m.AppID, began)
+	return !found || f.spentAt(readable, began)
+}
+
+// beganToAsk is when the first of the requests began that m's publisher made one after the other without an answer, the
+// last of which made m.
+func (f *facts) beganToAsk(m Mint) time.Time {
+	last, found := f.requestOf(m)
+	if !found {
+		return m.At
+	}
+	began := last.Begin
+	for _, r := range slices.Backward(f.requests) {
+		if r.Publisher != last.Publisher || r.AppID != m.AppID || !r.Begin.Before(began) {
+			continue
+		}
+		if r.ID != "" || r.Code != 0 {
+			break
+		}
+		began = r.Begin
+	}
+	return began
+}
+
+// readableAt is the newest value of an account but those that a server without a quorum had taken, and which came later.
+func (f *facts) readableAt(appid string, at time.Time) (Value, bool) {
+	for _, v := range slices.Backward(f.stored) {
+		if v.AppID != appid || v.Stored.After(at) {
+			continue
+		}
+		if _, troubled := f.during(v.Stored, at, on(OnNATS)); !troubled || !v.Seen.After(at) {
+			return v, true
+		}
+	}
+	return Value{}, false
 }
 
 // workedOff tells whether a mint, which reached nobody, is of a request that its publisher had given up: WeChat was away,

@@ -36,6 +36,33 @@ func TestWhatMintsAreFor(t *testing.T) {
 			h.token("d", 63, "scheduled")
 			h.mint("late", 63.5)
 		}, map[Purpose]int{Needed: 1, Repeated: 1}},
+		"it is stored without a quorum, and minted again before it can be read": {func(h *history) {
+			h.token("d", 61, "scheduled")
+			h.trouble(61.1, 64, Cut, "x", OnNATS)
+			h.see("d", 65)
+			h.token("e", 64.5, "scheduled")
+		}, map[Purpose]int{Needed: 1, Repeated: 1}},
+		"the same, but it can be read": {func(h *history) {
+			h.token("d", 61, "scheduled")
+			h.trouble(61.1, 64, Cut, "x", OnNATS)
+			h.see("d", 64.2)
+			h.token("e", 64.5, "scheduled")
+		}, map[Purpose]int{Needed: 1, Wasted: 1}},
+		"it is asked for before another's can be read, and in the end answered": {func(h *history) {
+			h.token("d", 61, "scheduled")
+			h.trouble(61.1, 64, Cut, "x", OnNATS)
+			h.see("d", 65)
+			h.request("", 64.5, 66.5)
+			h.request("", 66.5, 68.5)
+			h.token("e", 69, "scheduled")
+		}, map[Purpose]int{Needed: 1, Repeated: 1}},
+		"the same, but WeChat had answered that it won't": {func(h *history) {
+			h.token("d", 61, "scheduled")
+			h.trouble(61.1, 64, Cut, "x", OnNATS)
+			h.see("d", 65)
+			h.refused(40164, 64.5, 64.6)
+			h.token("e", 69, "scheduled")
+		}, map[Purpose]int{Needed: 1, Wasted: 1}},
 		"all stores are lost, and all publishers with them": {func(h *history) {
 			h.trouble(45, 46, Lost, "x", OnNATS)
 			h.token("d", 47, "startup")

@@ -51,6 +51,21 @@ func (h *history) store(id string, minted float64, reason string) {
 	h.fence++
 	h.Stored(Value{AppID: appid, ID: id, Publisher: "publisher-1", Reason: reason, Generation: 100 + h.fence, Fence: h.fence,
 		Minted: at(minted - 0.1), Expires: at(minted + life), Stored: at(minted + 0.2)})
+	h.see(id, minted+0.2)
+}
+
+// refused is a request for a token that WeChat answered with an errcode.
+func (h *history) refused(errcode int, begin, end float64) {
+	h.Requested(MintRequest{Publisher: "publisher-1", AppID: appid, Code: errcode, Begin: at(begin), End: at(end)})
+}
+
+// see is when the soak first saw a token that is stored already. Those of other tests it saw when they were stored.
+func (h *history) see(id string, seconds float64) {
+	for i := range h.values {
+		if h.values[i].ID == id {
+			h.values[i].Seen = at(seconds)
+		}
+	}
 }
 
 // calm is a history of three tokens, each in time, and a service that has them at once.

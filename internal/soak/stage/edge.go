@@ -131,7 +131,7 @@ func (e *edge) answered(resp *http.Response) error {
 	}
 	bad := json.Unmarshal(body, &answer)
 	if p.mint {
-		e.minted(p, answer.AccessToken, answer.ExpiresIn)
+		e.minted(p, answer.ErrCode, answer.AccessToken, answer.ExpiresIn)
 		return nil
 	}
 	if resp.StatusCode == http.StatusOK && bad == nil && answer.ErrCode == 0 {
@@ -148,8 +148,8 @@ func (e *edge) answered(resp *http.Response) error {
 	return nil
 }
 
-func (e *edge) minted(p *passing, token string, expiresIn int) {
-	request := record.MintRequest{Publisher: p.from, AppID: p.appid, Begin: p.begin, End: time.Now()}
+func (e *edge) minted(p *passing, errcode int, token string, expiresIn int) {
+	request := record.MintRequest{Publisher: p.from, AppID: p.appid, Code: errcode, Begin: p.begin, End: time.Now()}
 	if token != "" && expiresIn > 0 {
 		request.ID = wire.TokenID(token)
 		e.mu.Lock()
