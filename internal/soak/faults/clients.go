@@ -61,12 +61,12 @@ func (l *lane) cutClient() error {
 
 func (l *lane) slowClient() error {
 	p := l.onNATS()
-	return l.poison(p, stage.Slow, record.Slowed, kindOf(p)+"'s link to NATS slowed")
+	return l.turn(p, stage.Slow, record.Slowed, kindOf(p)+"'s link to NATS slowed")
 }
 
 func (l *lane) deafClient() error {
 	p := l.onNATS()
-	return l.poison(p, stage.Dead, record.Cut, kindOf(p)+"'s link to NATS half-open")
+	return l.turn(p, stage.Dead, record.Cut, kindOf(p)+"'s link to NATS half-open")
 }
 
 func kindOf(p *stage.Part) string {

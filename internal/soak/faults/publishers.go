@@ -56,17 +56,15 @@ func (l *lane) cutPublisher() error {
 }
 
 func (l *lane) slowPublisher() error {
-	return l.poison(oneOf(l, l.Publishers), stage.Slow, record.Slowed, "one publisher's link to NATS slowed")
+	return l.turn(oneOf(l, l.Publishers), stage.Slow, record.Slowed, "one publisher's link to NATS slowed")
 }
 
 func (l *lane) deafPublisher() error {
-	return l.poison(oneOf(l, l.Publishers), stage.Dead, record.Cut, "one publisher's link to NATS half-open")
+	return l.turn(oneOf(l, l.Publishers), stage.Dead, record.Cut, "one publisher's link to NATS half-open")
 }
 
-func (l *lane) poison(p *stage.Part, toxics []string, kind record.Kind, what string) error {
-	if err := p.NATS.Poison(toxics); err != nil {
-		return err
-	}
+func (l *lane) turn(p *stage.Part, to stage.Condition, kind record.Kind, what string) error {
+	p.NATS.Turn(to)
 	l.during(aWhile, kind, what, p.Name)
 	return p.NATS.Heal()
 }

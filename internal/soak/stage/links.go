@@ -1,32 +1,20 @@
 package stage
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/Shopify/toxiproxy/v2/toxics"
 	"github.com/rs/zerolog"
 )
 
 // Link is a way from one process to some of the NATS servers, through fault proxies.
 type Link struct {
 	proxies []*toxiproxy.Proxy
+	toxics  []*toxic
 }
-
-// Slow is a link of 200 to 400 ms and 32 KB/s in each direction; Dead lets nothing pass and tells nobody.
-var (
-	Slow = []string{
-		`{"type":"latency","stream":"upstream","attributes":{"latency":150,"jitter":50}}`,
-		`{"type":"latency","stream":"downstream","attributes":{"latency":150,"jitter":50}}`,
-		`{"type":"bandwidth","stream":"downstream","attributes":{"rate":32}}`,
-	}
-	Dead = []string{
-		`{"type":"timeout","stream":"upstream","attributes":{"timeout":0}}`,
-		`{"type":"timeout","stream":"downstream","attributes":{"timeout":0}}`,
-	}
-)
 
 // network makes links.
 type network struct {
@@ -36,6 +24,7 @@ type network struct {
 }
 
 func newNetwork(p *ports) *network {
+	toxics.Register(toxicType, new(toxic))
 	return &network{api: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), ports: p}
 }
 
@@ -48,6 +37,13 @@ func (n *network) link(name string, to ...string) (*Link, error) {
 			return nil, err
 		}
 		proxy := toxiproxy.NewProxy(n.api, fmt.Sprintf("%s-%d", name, i), addr, upstream)
+		for _, direction := range []string{"upstream", "downstream"} {
+			added, err := proxy.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"type":%q,"stream":%q}`, toxicType, direction)))
+			if err != nil {
+				return nil, fmt.Errorf("link %s: %w", name, err)
+			}
+			l.toxics = append(l.toxics, added.Toxic.(*toxic))
+		}
 		if err := proxy.Start(); err != nil {
 			return nil, fmt.Errorf("link %s: %w", name, err)
 		}
@@ -79,25 +75,20 @@ func (l *Link) Cut() {
 	}
 }
 
-// Heal undoes Cut and Poison. What was connected meanwhile is cut once.
-func (l *Link) Heal() error {
-	var errs []error
-	for _, p := range l.proxies {
-		p.Stop() // a connection that has lost bytes must not go on
-		p.Toxics.ResetToxics(context.Background())
-		errs = append(errs, p.Start())
+// Turn puts the link, with the connections that it has, into a condition until Heal.
+func (l *Link) Turn(c Condition) {
+	for _, t := range l.toxics {
+		t.condition.Store(int32(c))
 	}
-	return errors.Join(errs...)
 }
 
-// Poison does to the link what the toxics say, until Heal.
-func (l *Link) Poison(toxics []string) error {
+// Heal undoes Cut and Turn. What was connected meanwhile is cut once: a connection that has lost bytes must not go on.
+func (l *Link) Heal() error {
+	l.Cut()
+	l.Turn(Clear)
 	var errs []error
 	for _, p := range l.proxies {
-		for _, toxic := range toxics {
-			_, err := p.Toxics.AddToxicJson(strings.NewReader(toxic))
-			errs = append(errs, err)
-		}
+		errs = append(errs, p.Start())
 	}
 	return errors.Join(errs...)
 }
