@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -195,6 +196,33 @@ func TestFaultsOfWeChat(t *testing.T) {
 		must(t, err)
 		if got := w.call("POST", "/cgi-bin/message/custom/send", "{}"); got.status != c.status || !strings.Contains(got.body, c.text) {
 			t.Errorf("%s: %v", c.fault.Kind, got)
+		}
+	}
+}
+
+// Statuses that no server may send would end the agent's own reply in a panic.
+func TestOddStatuses(t *testing.T) {
+	w := newWorldWithoutAgent(t, first)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	statuses := []string{"010 OK", "000 OK", "101 Switching Protocols"}
+	go func() {
+		for _, status := range statuses {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(conn)) // whatever it is
+			_, _ = io.WriteString(conn, "HTTP/1.1 "+status+"\r\n\r\n{}")
+			conn.Close()
+		}
+	}()
+	w.startAgent(func(c *Config) { c.Bases = []string{"http://" + l.Addr().String()} })
+	w.awaitReady()
+	for _, status := range statuses {
+		if got := w.call("POST", "/cgi-bin/menu/create", "{}"); got.status != 502 || !strings.Contains(got.body, "status is "+status[:3]) {
+			t.Errorf("%s: %v", status, got)
 		}
 	}
 }

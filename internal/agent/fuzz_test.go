@@ -66,7 +66,7 @@ func FuzzCall(f *testing.F) {
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Token\r\n\r\n2\r\n{}\r\n0\r\nX-Token: $T\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nX-$T: 1\r\nContent-Length: 2\r\n\r\n{}",
 		"HTTP/1.1 200 OK\r\nContent-Length: 45\r\n\r\n{\"errcode\":42001,\"errmsg\":\"$T is expired\"}  ",
-		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", "HTTP/1.1 502 Bad Gateway\r\n\r\n$T", "nothing", "",
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", "HTTP/1.1 010 OK\r\n\r\n$T", "HTTP/1.1 502 Bad Gateway\r\n\r\n$T", "nothing", "",
 	} {
 		f.Add(call, []byte(reply))
 	}

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"maps"
@@ -62,8 +63,12 @@ func (b byAccount) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.upstream.RoundTrip(r)
 }
 
-// receive makes what goes to the client of WeChat's reply.
+// receive makes what goes to the client of WeChat's reply. A status that can't end a call can't be passed on: 010, for one,
+// or a 101 that nobody asked for.
 func (g *Agent) receive(resp *http.Response) error {
+	if resp.StatusCode < http.StatusOK {
+		return fmt.Errorf("its status is %03d", resp.StatusCode)
+	}
 	c := callOf(resp.Request.Context())
 	var tokens []string
 	if c.account != nil {
