@@ -70,24 +70,28 @@ func (f *facts) spentAt(v Value, at time.Time) bool {
 	return f.deadAt(v.ID, at) || v.Expires.Sub(at) <= f.rules.Ahead+dueEarly
 }
 
-// wasCalledFor tells whether the token that its publisher could read when it began to ask for m was due or dead. A publisher
-// that got no answer goes on asking, whatever is stored meanwhile under an older fence: WeChat may have minted.
+// wasCalledFor tells whether the token that its publisher could read when it began to ask for m was due or dead, and what
+// is stored by now was out of its sight. It is if it came late, or if the publisher had asked before and got no answer: it
+// goes on asking then, whatever is stored meanwhile under an older fence, because WeChat may have minted. Whoever just reads
+// before another has stored, has no such excuse: the lease is there to prevent that.
 func (f *facts) wasCalledFor(m Mint) bool {
-	began := f.beganToAsk(m)
-	readable, found := f.readableAt(m.AppID, began)
-	return !found || f.spentAt(readable, began)
-}
-
-// beganToAsk is when the first of the requests began that m's publisher made one after the other without an answer, the
-// last of which made m.
-func (f *facts) beganToAsk(m Mint) time.Time {
 	last, found := f.requestOf(m)
 	if !found {
-		return m.At
+		return false
 	}
+	began := f.beganToAsk(last)
+	readable, found := f.readableAt(m.AppID, began)
+	newest, _ := f.storedAt(m.AppID, began)
+	outOfSight := began.Before(last.Begin) || readable.ID != newest.ID
+	return outOfSight && (!found || f.spentAt(readable, began))
+}
+
+// beganToAsk is when the first of the requests began that a publisher made one after the other without an answer, up to the
+// last, which has one.
+func (f *facts) beganToAsk(last MintRequest) time.Time {
 	began := last.Begin
 	for _, r := range slices.Backward(f.requests) {
-		if r.Publisher != last.Publisher || r.AppID != m.AppID || !r.Begin.Before(began) {
+		if r.Publisher != last.Publisher || r.AppID != last.AppID || !r.Begin.Before(began) {
 			continue
 		}
 		if r.ID != "" || r.Code != 0 {

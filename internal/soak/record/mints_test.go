@@ -48,6 +48,12 @@ func TestWhatMintsAreFor(t *testing.T) {
 			h.see("d", 64.2)
 			h.token("e", 64.5, "scheduled")
 		}, map[Purpose]int{Needed: 1, Wasted: 1}},
+		"another publisher asks before it is stored, which the lease should prevent": {func(h *history) {
+			h.token("d", 61, "scheduled")
+			h.mint("e", 61.3)
+			h.request("e", 61.15, 61.4)
+			h.store("e", 61.3, "scheduled")
+		}, map[Purpose]int{Needed: 1, Wasted: 1}},
 		"it is asked for before another's can be read, and in the end answered": {func(h *history) {
 			h.token("d", 61, "scheduled")
 			h.trouble(61.1, 64, Cut, "x", OnNATS)
